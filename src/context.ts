@@ -1,0 +1,29 @@
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import type { Database } from "./database/database.ts";
+import type { Notifications } from "./database/notifications.ts";
+import type { Cursors } from "./database/pagination.ts";
+import type { Keys } from "./keys.ts";
+
+/**
+ * What every handler may use.
+ *
+ * Glossary: a *user* registers and owns *lists* and *tasks*; a *principal* is the user behind a request with what its token allows; a *session* is
+ * one login, which its *refresh token* prolongs and its *access tokens* stand for; a *position* is where a page ended, and a *cursor* is its
+ * signed form; an *instance* is one process of the server.
+ */
+export type Context = Readonly<{
+	config: Config;
+	db: Database;
+	notifications: Notifications;
+	logger: Logger;
+	keys: Keys;
+	cursors: Cursors;
+	lifecycle: Lifecycle;
+}>;
+
+export type Lifecycle = {
+	readonly startedAt: number;
+	/** Set when the process has been told to stop: readiness says no from then on. */
+	draining: boolean;
+};
