@@ -2,84 +2,83 @@
 
 import type { ColumnType } from "kysely";
 
-export type Generated<T> =
-	T extends ColumnType<infer S, infer I, infer U>
-		? ColumnType<S, I | undefined, U>
-		: ColumnType<T, T | undefined, T>;
+export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S, I | undefined, U>
+  : ColumnType<T, T | undefined, T>;
 
 export type TaskPriority = "high" | "low" | "medium";
 
 export type UserRole = "admin" | "user";
 
 export interface Categories {
-	completed_tasks: number;
-	name: string;
-	open_tasks: number;
-	owner_id: string;
+  completed_tasks: number;
+  name: string;
+  open_tasks: number;
+  owner_id: string;
 }
 
 export interface Lists {
-	completed_tasks: Generated<number>;
-	created_at: Generated<string>;
-	description: string | null;
-	id: string;
-	inbox: Generated<boolean>;
-	open_tasks: Generated<number>;
-	owner_id: string;
-	title: string;
-	updated_at: Generated<string>;
-	version: Generated<number>;
+  completed_tasks: Generated<number>;
+  created_at: Generated<string>;
+  description: string | null;
+  id: string;
+  inbox: Generated<boolean>;
+  open_tasks: Generated<number>;
+  owner_id: string;
+  title: string;
+  updated_at: Generated<string>;
+  version: Generated<number>;
 }
 
 export interface Sessions {
-	created_at: Generated<string>;
-	expires_at: string;
-	id: string;
-	idle_expires_at: string;
-	ip_address: string | null;
-	refresh_counter: Generated<number>;
-	revoked_at: string | null;
-	rotated_at: Generated<string>;
-	scopes: string[];
-	user_agent: string | null;
-	user_id: string;
+  created_at: Generated<string>;
+  expires_at: string;
+  id: string;
+  idle_expires_at: string;
+  ip_address: string | null;
+  refresh_counter: Generated<number>;
+  revoked_at: string | null;
+  rotated_at: Generated<string>;
+  scopes: string[];
+  user_agent: string | null;
+  user_id: string;
 }
 
 export interface Tasks {
-	categories: string[];
-	completed_at: string | null;
-	created_at: string;
-	description: string | null;
-	due_at: string | null;
-	due_on: string | null;
-	id: string;
-	list_id: string;
-	owner_id: string;
-	priority: TaskPriority;
-	search: Generated<string>;
-	time_zone: string | null;
-	title: string;
-	updated_at: string;
-	version: Generated<number>;
+  categories: string[];
+  completed_at: string | null;
+  created_at: string;
+  description: string | null;
+  due_at: string | null;
+  due_on: string | null;
+  id: string;
+  list_id: string;
+  owner_id: string;
+  priority: TaskPriority;
+  search: Generated<string>;
+  time_zone: string | null;
+  title: string;
+  updated_at: string;
+  version: Generated<number>;
 }
 
 export interface Users {
-	created_at: Generated<string>;
-	disabled_at: string | null;
-	email: string;
-	email_verified_at: string | null;
-	id: string;
-	password_hash: string;
-	role: Generated<UserRole>;
-	time_zone: Generated<string>;
-	updated_at: Generated<string>;
-	username: string;
+  created_at: Generated<string>;
+  disabled_at: string | null;
+  email: string;
+  email_verified_at: string | null;
+  id: string;
+  password_hash: string;
+  role: Generated<UserRole>;
+  time_zone: Generated<string>;
+  updated_at: Generated<string>;
+  username: string;
 }
 
 export interface DB {
-	categories: Categories;
-	lists: Lists;
-	sessions: Sessions;
-	tasks: Tasks;
-	users: Users;
+  categories: Categories;
+  lists: Lists;
+  sessions: Sessions;
+  tasks: Tasks;
+  users: Users;
 }

@@ -1,9 +1,9 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-	await sql`create type user_role as enum ('user', 'admin')`.execute(db);
+  await sql`create type user_role as enum ('user', 'admin')`.execute(db)
 
-	await sql`
+  await sql`
     create table users (
       id                uuid           primary key,
       email             text           not null check (char_length(email) <= 254),
@@ -15,17 +15,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       disabled_at       timestamptz(3),
       created_at        timestamptz(3) not null default now(),
       updated_at        timestamptz(3) not null default now()
-    )`.execute(db);
-	// register, login, updateMe: unique without regard to case. Both hold ASCII only, so lower() is the same under every collation.
-	await sql`create unique index users_email_key on users (lower(email))`.execute(
-		db,
-	);
-	await sql`create unique index users_username_key on users (lower(username))`.execute(
-		db,
-	);
+    )`.execute(db)
+  // register, login, updateMe: unique without regard to case. Both hold ASCII only, so lower() is the same under every collation.
+  await sql`create unique index users_email_key on users (lower(email))`.execute(db)
+  await sql`create unique index users_username_key on users (lower(username))`.execute(db)
 
-	// One row a session. The refresh token is derived from its id and refresh_counter under a key that the database does not hold.
-	await sql`
+  // One row a session. The refresh token is derived from its id and refresh_counter under a key that the database does not hold.
+  await sql`
     create table sessions (
       user_id         uuid           not null references users (id) on delete cascade,
       id              uuid           not null,
@@ -39,11 +35,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       ip_address      text           check (char_length(ip_address) <= 45),
       created_at      timestamptz(3) not null default now(),
       primary key (user_id, id)
-    )`.execute(db);
+    )`.execute(db)
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-	await sql`drop table sessions`.execute(db);
-	await sql`drop table users`.execute(db);
-	await sql`drop type user_role`.execute(db);
+  await sql`drop table sessions`.execute(db)
+  await sql`drop table users`.execute(db)
+  await sql`drop type user_role`.execute(db)
 }

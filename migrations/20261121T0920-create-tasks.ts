@@ -1,17 +1,15 @@
-import { type Kysely, sql } from "kysely";
+import { type Kysely, sql } from 'kysely'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-	// Lets one GIN index start with the owner.
-	await sql`create extension if not exists btree_gin`.execute(db);
+  // Lets one GIN index start with the owner.
+  await sql`create extension if not exists btree_gin`.execute(db)
 
-	// The order of the values is the order of sort=priority.
-	await sql`create type task_priority as enum ('low', 'medium', 'high')`.execute(
-		db,
-	);
+  // The order of the values is the order of sort=priority.
+  await sql`create type task_priority as enum ('low', 'medium', 'high')`.execute(db)
 
-	// The foreign key holds list and owner together: a task can never sit in somebody else's list.
-	// due_on is an all-day due date, and then due_at follows from it; a timed due date is due_at alone.
-	await sql`
+  // The foreign key holds list and owner together: a task can never sit in somebody else's list.
+  // due_on is an all-day due date, and then due_at follows from it; a timed due date is due_at alone.
+  await sql`
     create table tasks (
       owner_id     uuid           not null,
       id           uuid           not null,
@@ -30,61 +28,33 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       updated_at   timestamptz(3) not null,
       primary key (owner_id, id),
       foreign key (owner_id, list_id) references lists (owner_id, id) on delete cascade
-    )`.execute(db);
+    )`.execute(db)
 
-	// Without it PostgreSQL takes owner and list as independent and expects one row of a list.
-	await sql`create statistics tasks_owner_list (dependencies, ndistinct) on owner_id, list_id from tasks`.execute(
-		db,
-	);
+  // Without it PostgreSQL takes owner and list as independent and expects one row of a list.
+  await sql`create statistics tasks_owner_list (dependencies, ndistinct) on owner_id, list_id from tasks`.execute(db)
 
-	// listTasks by sort; the primary key serves createdAt. Ascending and descending due dates both have the undated last, hence two.
-	await sql`create index tasks_by_updated on tasks (owner_id, updated_at, id)`.execute(
-		db,
-	);
-	await sql`create index tasks_by_due on tasks (owner_id, coalesce(due_at, 'infinity'), id)`.execute(
-		db,
-	);
-	await sql`create index tasks_by_due_reversed on tasks (owner_id, coalesce(due_at, '-infinity'), id)`.execute(
-		db,
-	);
-	await sql`create index tasks_by_priority on tasks (owner_id, priority, id)`.execute(
-		db,
-	);
-	await sql`create index tasks_by_title on tasks (owner_id, lower(title) collate "C", id)`.execute(
-		db,
-	);
+  // listTasks by sort; the primary key serves createdAt. Ascending and descending due dates both have the undated last, hence two.
+  await sql`create index tasks_by_updated on tasks (owner_id, updated_at, id)`.execute(db)
+  await sql`create index tasks_by_due on tasks (owner_id, coalesce(due_at, 'infinity'), id)`.execute(db)
+  await sql`create index tasks_by_due_reversed on tasks (owner_id, coalesce(due_at, '-infinity'), id)`.execute(db)
+  await sql`create index tasks_by_priority on tasks (owner_id, priority, id)`.execute(db)
+  await sql`create index tasks_by_title on tasks (owner_id, lower(title) collate "C", id)`.execute(db)
 
-	// listListTasks by sort.
-	await sql`create index list_tasks_by_created on tasks (owner_id, list_id, id)`.execute(
-		db,
-	);
-	await sql`create index list_tasks_by_updated on tasks (owner_id, list_id, updated_at, id)`.execute(
-		db,
-	);
-	await sql`create index list_tasks_by_due on tasks (owner_id, list_id, coalesce(due_at, 'infinity'), id)`.execute(
-		db,
-	);
-	await sql`create index list_tasks_by_due_reversed on tasks (owner_id, list_id, coalesce(due_at, '-infinity'), id)`.execute(
-		db,
-	);
-	await sql`create index list_tasks_by_priority on tasks (owner_id, list_id, priority, id)`.execute(
-		db,
-	);
-	await sql`create index list_tasks_by_title on tasks (owner_id, list_id, lower(title) collate "C", id)`.execute(
-		db,
-	);
+  // listListTasks by sort.
+  await sql`create index list_tasks_by_created on tasks (owner_id, list_id, id)`.execute(db)
+  await sql`create index list_tasks_by_updated on tasks (owner_id, list_id, updated_at, id)`.execute(db)
+  await sql`create index list_tasks_by_due on tasks (owner_id, list_id, coalesce(due_at, 'infinity'), id)`.execute(db)
+  await sql`create index list_tasks_by_due_reversed on tasks (owner_id, list_id, coalesce(due_at, '-infinity'), id)`.execute(db)
+  await sql`create index list_tasks_by_priority on tasks (owner_id, list_id, priority, id)`.execute(db)
+  await sql`create index list_tasks_by_title on tasks (owner_id, list_id, lower(title) collate "C", id)`.execute(db)
 
-	// completed=false: the few open tasks among many completed ones.
-	await sql`create index tasks_open on tasks (owner_id, list_id, id) where completed_at is null`.execute(
-		db,
-	);
+  // completed=false: the few open tasks among many completed ones.
+  await sql`create index tasks_open on tasks (owner_id, list_id, id) where completed_at is null`.execute(db)
 
-	// q and category.
-	await sql`create index tasks_search on tasks using gin (owner_id, search, categories)`.execute(
-		db,
-	);
+  // q and category.
+  await sql`create index tasks_search on tasks using gin (owner_id, search, categories)`.execute(db)
 
-	await sql`
+  await sql`
     create function tasks_derive() returns trigger language plpgsql as $$
     begin
       if new.due_on is not null then
@@ -96,41 +66,39 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       end if;
       new.search := to_tsvector('simple', concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' ')));
       return new;
-    end $$`.execute(db);
-	await sql`
+    end $$`.execute(db)
+  await sql`
     create trigger tasks_derive before insert or update of title, description, categories, due_on, due_at, time_zone on tasks
-    for each row execute function tasks_derive()`.execute(db);
+    for each row execute function tasks_derive()`.execute(db)
 
-	await sql`
+  await sql`
     create function users_move_all_day_tasks() returns trigger language plpgsql as $$
     begin
       update tasks set due_on = due_on, version = version + 1, updated_at = new.updated_at
       where owner_id = new.id and due_on is not null and time_zone is null;
       return null;
-    end $$`.execute(db);
-	await sql`
+    end $$`.execute(db)
+  await sql`
     create trigger users_move_all_day_tasks after update of time_zone on users
-    for each row when (old.time_zone <> new.time_zone) execute function users_move_all_day_tasks()`.execute(
-		db,
-	);
+    for each row when (old.time_zone <> new.time_zone) execute function users_move_all_day_tasks()`.execute(db)
 
-	// listCategories: kept by the triggers below, so that it costs the same with any number of tasks.
-	await sql`
+  // listCategories: kept by the triggers below, so that it costs the same with any number of tasks.
+  await sql`
     create table categories (
       owner_id        uuid    not null references users (id) on delete cascade,
       name            text    collate "C" not null,
       open_tasks      integer not null check (open_tasks >= 0),
       completed_tasks integer not null check (completed_tasks >= 0),
       primary key (owner_id, name)
-    )`.execute(db);
+    )`.execute(db)
 
-	await sql`
+  await sql`
     create function count_tasks(owner uuid, list uuid, open integer, completed integer) returns void language sql as $$
       update lists
       set open_tasks = open_tasks + open, completed_tasks = completed_tasks + completed, version = version + 1
       where owner_id = owner and id = list
-    $$`.execute(db);
-	await sql`
+    $$`.execute(db)
+  await sql`
     create function count_category(owner uuid, category text, open integer, completed integer) returns void language plpgsql as $$
     begin
       update categories
@@ -144,10 +112,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       elsif open + completed < 0 then
         delete from categories where owner_id = owner and name = category and open_tasks = 0 and completed_tasks = 0;
       end if;
-    end $$`.execute(db);
+    end $$`.execute(db)
 
-	// Lists and categories are always locked in the order of their keys, lists first: two requests at once cannot deadlock.
-	await sql`
+  // Lists and categories are always locked in the order of their keys, lists first: two requests at once cannot deadlock.
+  await sql`
     create function tasks_count() returns trigger language plpgsql as $$
     declare
       delta record;
@@ -182,20 +150,20 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         perform count_category(new.owner_id, delta.name, delta.open, delta.completed);
       end loop;
       return null;
-    end $$`.execute(db);
-	await sql`
+    end $$`.execute(db)
+  await sql`
     create trigger tasks_count_added after insert on tasks
-    for each row execute function tasks_count()`.execute(db);
-	await sql`
+    for each row execute function tasks_count()`.execute(db)
+  await sql`
     create trigger tasks_count_changed after update of list_id, completed_at, categories on tasks
     for each row when (
       old.list_id <> new.list_id
       or (old.completed_at is null) <> (new.completed_at is null)
       or old.categories <> new.categories
-    ) execute function tasks_count()`.execute(db);
+    ) execute function tasks_count()`.execute(db)
 
-	// For each statement: a list goes with thousands of tasks at once.
-	await sql`
+  // For each statement: a list goes with thousands of tasks at once.
+  await sql`
     create function tasks_count_removed() returns trigger language plpgsql as $$
     declare
       delta record;
@@ -214,32 +182,28 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         perform count_category(delta.owner_id, delta.name, -delta.open, -delta.completed);
       end loop;
       return null;
-    end $$`.execute(db);
-	await sql`
+    end $$`.execute(db)
+  await sql`
     create trigger tasks_count_removed after delete on tasks referencing old table as removed
-    for each statement execute function tasks_count_removed()`.execute(db);
+    for each statement execute function tasks_count_removed()`.execute(db)
 
-	// The words of a search: as websearch_to_tsquery reads them, the last one as a prefix (it may be followed by the bracket of a negation).
-	await sql`
+  // The words of a search: as websearch_to_tsquery reads them, the last one as a prefix (it may be followed by the bracket of a negation).
+  await sql`
     create function search_query(words text) returns tsquery language sql immutable strict parallel safe as $$
       select regexp_replace(websearch_to_tsquery('simple', words)::text, '''$', ''':*')::tsquery
-    $$`.execute(db);
+    $$`.execute(db)
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-	await sql`drop function search_query(text)`.execute(db);
-	await sql`drop trigger users_move_all_day_tasks on users`.execute(db);
-	await sql`drop function users_move_all_day_tasks()`.execute(db);
-	await sql`drop table categories`.execute(db);
-	await sql`drop table tasks`.execute(db);
-	await sql`drop function tasks_derive()`.execute(db);
-	await sql`drop function tasks_count()`.execute(db);
-	await sql`drop function tasks_count_removed()`.execute(db);
-	await sql`drop function count_category(uuid, text, integer, integer)`.execute(
-		db,
-	);
-	await sql`drop function count_tasks(uuid, uuid, integer, integer)`.execute(
-		db,
-	);
-	await sql`drop type task_priority`.execute(db);
+  await sql`drop function search_query(text)`.execute(db)
+  await sql`drop trigger users_move_all_day_tasks on users`.execute(db)
+  await sql`drop function users_move_all_day_tasks()`.execute(db)
+  await sql`drop table categories`.execute(db)
+  await sql`drop table tasks`.execute(db)
+  await sql`drop function tasks_derive()`.execute(db)
+  await sql`drop function tasks_count()`.execute(db)
+  await sql`drop function tasks_count_removed()`.execute(db)
+  await sql`drop function count_category(uuid, text, integer, integer)`.execute(db)
+  await sql`drop function count_tasks(uuid, uuid, integer, integer)`.execute(db)
+  await sql`drop type task_priority`.execute(db)
 }

@@ -1,49 +1,43 @@
-import jwt from "@fastify/jwt";
-import type { FastifyInstance } from "fastify";
-import { jwtOptions } from "./auth/access-tokens.ts";
-import { createIdentity } from "./auth/identity.ts";
-import type { Context } from "./context.ts";
-import { bindContract } from "./contract/bind.ts";
-import { readSpec } from "./contract/spec.ts";
-import type { Handlers } from "./contract/types.ts";
-import { createHandlers } from "./handlers.ts";
-import { logRequests } from "./http/access-log.ts";
-import { allowOrigins } from "./http/cors.ts";
-import { serveDocs } from "./http/docs.ts";
-import { guardFront } from "./http/front.ts";
-import { renderProblems } from "./http/problems.ts";
-import { createServer } from "./http/server.ts";
+import jwt from '@fastify/jwt'
+import type { FastifyInstance } from 'fastify'
+import { jwtOptions } from './auth/access-tokens.ts'
+import { createIdentity } from './auth/identity.ts'
+import type { Context } from './context.ts'
+import { bindContract } from './contract/bind.ts'
+import { readSpec } from './contract/spec.ts'
+import type { Handlers } from './contract/types.ts'
+import { createHandlers } from './handlers.ts'
+import { logRequests } from './http/access-log.ts'
+import { allowOrigins } from './http/cors.ts'
+import { serveDocs } from './http/docs.ts'
+import { guardFront } from './http/front.ts'
+import { renderProblems } from './http/problems.ts'
+import { createServer } from './http/server.ts'
 
 /**
  * The server, ready to listen: what every request passes, in this order, then the operations of openapi.yaml.
  * @param decorate wraps the handlers, for tests that watch what they answer
  */
-export async function buildApp(
-	context: Context,
-	decorate = (handlers: Handlers) => handlers,
-): Promise<FastifyInstance> {
-	const { config, logger, keys } = context;
-	const spec = readSpec();
-	const app = createServer(logger, config.trustedProxies);
-	renderProblems(app, logger);
-	logRequests(app, logger);
-	guardFront(app, context.lifecycle);
-	allowOrigins(app, config.corsOrigins);
-	await app.register(
-		jwt,
-		jwtOptions(keys.accessToken, config.auth.accessTokenSeconds),
-	);
+export async function buildApp(context: Context, decorate = (handlers: Handlers) => handlers): Promise<FastifyInstance> {
+  const { config, logger, keys } = context
+  const spec = readSpec()
+  const app = createServer(logger, config.trustedProxies)
+  renderProblems(app, logger)
+  logRequests(app, logger)
+  guardFront(app, context.lifecycle)
+  allowOrigins(app, config.corsOrigins)
+  await app.register(jwt, jwtOptions(keys.accessToken, config.auth.accessTokenSeconds))
 
-	const identity = createIdentity(context, app.jwt);
-	bindContract(app, {
-		spec,
-		handlers: decorate(createHandlers(context, identity)),
-		authenticators: {
-			bearerAuth: identity.authenticate,
-			oauth2: identity.authenticate,
-		},
-	});
-	serveDocs(app, spec);
-	await app.ready();
-	return app;
+  const identity = createIdentity(context, app.jwt)
+  bindContract(app, {
+    spec,
+    handlers: decorate(createHandlers(context, identity)),
+    authenticators: {
+      bearerAuth: identity.authenticate,
+      oauth2: identity.authenticate,
+    },
+  })
+  serveDocs(app, spec)
+  await app.ready()
+  return app
 }

@@ -1,256 +1,164 @@
-import { isIP } from "node:net";
-import { availableParallelism } from "node:os";
+import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 
 /** The settings of a process, read once and frozen. Durations are in seconds unless the name says otherwise. */
 export type Config = Readonly<{
-	production: boolean;
-	host: string;
-	port: number;
-	/** Origins whose pages may call the API; none by default. */
-	corsOrigins: readonly string[];
-	/** Addresses (CIDR) of proxies whose X-Forwarded-* headers are believed. */
-	trustedProxies: readonly string[];
-	database: DatabaseConfig;
-	auth: AuthConfig;
-	log: Readonly<{ level: LogLevel; pretty: boolean }>;
-	/** How long readiness says no before the listener closes, so that a load balancer notices. */
-	shutdownGraceMilliseconds: number;
-}>;
+  production: boolean
+  host: string
+  port: number
+  /** Origins whose pages may call the API; none by default. */
+  corsOrigins: readonly string[]
+  /** Addresses (CIDR) of proxies whose X-Forwarded-* headers are believed. */
+  trustedProxies: readonly string[]
+  database: DatabaseConfig
+  auth: AuthConfig
+  log: Readonly<{ level: LogLevel; pretty: boolean }>
+  /** How long readiness says no before the listener closes, so that a load balancer notices. */
+  shutdownGraceMilliseconds: number
+}>
 
 export type DatabaseConfig = Readonly<
-	| {
-			kind: "embedded" /** Undefined keeps everything in memory. */;
-			directory: string | undefined;
-	  }
-	| {
-			kind: "server";
-			url: string;
-			listenUrl: string;
-			poolSize: number;
-			migrateAtStart: boolean;
-	  }
->;
+  | {
+      kind: 'embedded' /** Undefined keeps everything in memory. */
+      directory: string | undefined
+    }
+  | {
+      kind: 'server'
+      url: string
+      listenUrl: string
+      poolSize: number
+      migrateAtStart: boolean
+    }
+>
 
 export type AuthConfig = Readonly<{
-	/** Undefined only in embedded mode, where one is generated and kept beside the data. */
-	secret: string | undefined;
-	accessTokenSeconds: number;
-	refreshIdleSeconds: number;
-	refreshAbsoluteSeconds: number;
-	passwordHash: Readonly<{
-		memoryKibibytes: number;
-		iterations: number;
-		parallelism: number;
-		concurrent: number;
-		queued: number;
-	}>;
-}>;
+  /** Undefined only in embedded mode, where one is generated and kept beside the data. */
+  secret: string | undefined
+  accessTokenSeconds: number
+  refreshIdleSeconds: number
+  refreshAbsoluteSeconds: number
+  passwordHash: Readonly<{
+    memoryKibibytes: number
+    iterations: number
+    parallelism: number
+    concurrent: number
+    queued: number
+  }>
+}>
 
-const LOG_LEVELS = [
-	"trace",
-	"debug",
-	"info",
-	"warn",
-	"error",
-	"fatal",
-	"silent",
-] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Secrets that stand in examples and tutorials: refused, so that a copied file cannot go live. */
-const KNOWN_SECRETS = [
-	"change-me",
-	"changeme",
-	"secret",
-	"password",
-	"docket",
-	"example",
-	"your-",
-	"test-secret",
-];
+const KNOWN_SECRETS = ['change-me', 'changeme', 'secret', 'password', 'docket', 'example', 'your-', 'test-secret']
 
-const DAY = 86_400;
+const DAY = 86_400
 
 export class ConfigError extends Error {
-	constructor(faults: readonly string[]) {
-		super(
-			`The configuration is not valid:\n${faults.map((fault) => `  - ${fault}`).join("\n")}`,
-		);
-	}
+  constructor(faults: readonly string[]) {
+    super(`The configuration is not valid:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+  }
 }
 
 /**
  * Reads every setting from the environment.
  * @throws ConfigError that names every setting that is wrong
  */
-export function readConfig(
-	environment: Readonly<Record<string, string | undefined>> = process.env,
-): Config {
-	const faults: string[] = [];
-	const text = (name: string) => environment[name]?.trim() || undefined;
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const faults: string[] = []
+  const text = (name: string) => environment[name]?.trim() || undefined
 
-	const integer = (
-		name: string,
-		fallback: number,
-		minimum: number,
-		maximum: number,
-	) => {
-		const value = text(name) ?? String(fallback);
-		const number = Number(value);
-		if (/^\d{1,15}$/.test(value) && number >= minimum && number <= maximum)
-			return number;
-		faults.push(
-			`${name} must be a whole number from ${minimum} to ${maximum}, not "${value}"`,
-		);
-		return fallback;
-	};
-	const oneOf = <T extends string>(
-		name: string,
-		values: readonly T[],
-		fallback: T,
-	): T => {
-		const value = text(name) ?? fallback;
-		if ((values as readonly string[]).includes(value)) return value as T;
-		faults.push(`${name} must be one of ${values.join(", ")}, not "${value}"`);
-		return fallback;
-	};
-	const list = (
-		name: string,
-		valid: (item: string) => boolean,
-		what: string,
-	) => {
-		const items = (text(name) ?? "")
-			.split(",")
-			.map((item) => item.trim())
-			.filter((item) => item !== "");
-		for (const item of items)
-			if (!valid(item))
-				faults.push(
-					`${name} must list ${what}, separated by commas; "${item}" is none`,
-				);
-		return items;
-	};
-	const postgresUrl = (name: string) => {
-		const value = text(name);
-		if (value === undefined || /^postgres(ql)?:\/\/\S+$/.test(value))
-			return value;
-		faults.push(
-			`${name} must be a URL like postgres://user:password@host:5432/database`,
-		);
-		return undefined;
-	};
+  const integer = (name: string, fallback: number, minimum: number, maximum: number) => {
+    const value = text(name) ?? String(fallback)
+    const number = Number(value)
+    if (/^\d{1,15}$/.test(value) && number >= minimum && number <= maximum) return number
+    faults.push(`${name} must be a whole number from ${minimum} to ${maximum}, not "${value}"`)
+    return fallback
+  }
+  const oneOf = <T extends string>(name: string, values: readonly T[], fallback: T): T => {
+    const value = text(name) ?? fallback
+    if ((values as readonly string[]).includes(value)) return value as T
+    faults.push(`${name} must be one of ${values.join(', ')}, not "${value}"`)
+    return fallback
+  }
+  const list = (name: string, valid: (item: string) => boolean, what: string) => {
+    const items = (text(name) ?? '')
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+    for (const item of items) if (!valid(item)) faults.push(`${name} must list ${what}, separated by commas; "${item}" is none`)
+    return items
+  }
+  const postgresUrl = (name: string) => {
+    const value = text(name)
+    if (value === undefined || /^postgres(ql)?:\/\/\S+$/.test(value)) return value
+    faults.push(`${name} must be a URL like postgres://user:password@host:5432/database`)
+    return undefined
+  }
 
-	const production =
-		oneOf("NODE_ENV", ["development", "production", "test"], "development") ===
-		"production";
-	const url = postgresUrl("DATABASE_URL");
-	const database: DatabaseConfig =
-		url === undefined
-			? { kind: "embedded", directory: text("DATA_DIR") ?? ".docket" }
-			: {
-					kind: "server",
-					url,
-					listenUrl: postgresUrl("DATABASE_LISTEN_URL") ?? url,
-					poolSize: integer("DATABASE_POOL_SIZE", 10, 1, 1000),
-					migrateAtStart:
-						oneOf("MIGRATE_AT_START", ["true", "false"], "true") === "true",
-				};
+  const production = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development') === 'production'
+  const url = postgresUrl('DATABASE_URL')
+  const database: DatabaseConfig =
+    url === undefined
+      ? { kind: 'embedded', directory: text('DATA_DIR') ?? '.docket' }
+      : {
+          kind: 'server',
+          url,
+          listenUrl: postgresUrl('DATABASE_LISTEN_URL') ?? url,
+          poolSize: integer('DATABASE_POOL_SIZE', 10, 1, 1000),
+          migrateAtStart: oneOf('MIGRATE_AT_START', ['true', 'false'], 'true') === 'true',
+        }
 
-	const secret = text("AUTH_SECRET");
-	if (secret === undefined && (url !== undefined || production)) {
-		faults.push(
-			'AUTH_SECRET is missing: set it to 32 random bytes or more, for instance the output of "openssl rand -base64 48"',
-		);
-	}
-	const weakness = secret === undefined ? undefined : weaknessOf(secret);
-	if (weakness !== undefined)
-		faults.push(
-			`AUTH_SECRET ${weakness}: set it to the output of "openssl rand -base64 48"`,
-		);
+  const secret = text('AUTH_SECRET')
+  if (secret === undefined && (url !== undefined || production)) {
+    faults.push('AUTH_SECRET is missing: set it to 32 random bytes or more, for instance the output of "openssl rand -base64 48"')
+  }
+  const weakness = secret === undefined ? undefined : weaknessOf(secret)
+  if (weakness !== undefined) faults.push(`AUTH_SECRET ${weakness}: set it to the output of "openssl rand -base64 48"`)
 
-	const config: Config = {
-		production,
-		host: text("HOST") ?? "localhost",
-		port: integer("PORT", 3000, 0, 65_535),
-		corsOrigins: list(
-			"CORS_ORIGINS",
-			isOrigin,
-			"origins like https://app.example.com",
-		),
-		trustedProxies: list(
-			"TRUSTED_PROXIES",
-			isAddressRange,
-			"addresses or CIDR ranges",
-		),
-		database,
-		auth: {
-			secret,
-			accessTokenSeconds: integer("ACCESS_TOKEN_SECONDS", 900, 1, DAY),
-			refreshIdleSeconds: integer(
-				"REFRESH_IDLE_SECONDS",
-				30 * DAY,
-				60,
-				3650 * DAY,
-			),
-			refreshAbsoluteSeconds: integer(
-				"REFRESH_ABSOLUTE_SECONDS",
-				90 * DAY,
-				60,
-				3650 * DAY,
-			),
-			passwordHash: {
-				memoryKibibytes: integer("ARGON2_MEMORY_KIB", 19_456, 1024, 65_536),
-				iterations: integer("ARGON2_ITERATIONS", 2, 1, 10),
-				parallelism: integer("ARGON2_PARALLELISM", 1, 1, 16),
-				concurrent: integer(
-					"ARGON2_CONCURRENT",
-					availableParallelism(),
-					1,
-					128,
-				),
-				queued: integer("ARGON2_QUEUED", 64, 0, 10_000),
-			},
-		},
-		log: {
-			level: oneOf("LOG_LEVEL", LOG_LEVELS, "info"),
-			pretty:
-				oneOf("LOG_FORMAT", ["auto", "json", "pretty"], "auto") === "auto"
-					? process.stdout.isTTY === true
-					: text("LOG_FORMAT") === "pretty",
-		},
-		shutdownGraceMilliseconds: integer("SHUTDOWN_GRACE_MS", 1000, 0, 60_000),
-	};
-	if (faults.length > 0) throw new ConfigError(faults);
-	return config;
+  const config: Config = {
+    production,
+    host: text('HOST') ?? 'localhost',
+    port: integer('PORT', 3000, 0, 65_535),
+    corsOrigins: list('CORS_ORIGINS', isOrigin, 'origins like https://app.example.com'),
+    trustedProxies: list('TRUSTED_PROXIES', isAddressRange, 'addresses or CIDR ranges'),
+    database,
+    auth: {
+      secret,
+      accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, DAY),
+      refreshIdleSeconds: integer('REFRESH_IDLE_SECONDS', 30 * DAY, 60, 3650 * DAY),
+      refreshAbsoluteSeconds: integer('REFRESH_ABSOLUTE_SECONDS', 90 * DAY, 60, 3650 * DAY),
+      passwordHash: {
+        memoryKibibytes: integer('ARGON2_MEMORY_KIB', 19_456, 1024, 65_536),
+        iterations: integer('ARGON2_ITERATIONS', 2, 1, 10),
+        parallelism: integer('ARGON2_PARALLELISM', 1, 1, 16),
+        concurrent: integer('ARGON2_CONCURRENT', availableParallelism(), 1, 128),
+        queued: integer('ARGON2_QUEUED', 64, 0, 10_000),
+      },
+    },
+    log: {
+      level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+      pretty: oneOf('LOG_FORMAT', ['auto', 'json', 'pretty'], 'auto') === 'auto' ? process.stdout.isTTY === true : text('LOG_FORMAT') === 'pretty',
+    },
+    shutdownGraceMilliseconds: integer('SHUTDOWN_GRACE_MS', 1000, 0, 60_000),
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config
 }
 
 function weaknessOf(secret: string): string | undefined {
-	if (Buffer.byteLength(secret) < 32) return "is shorter than 32 bytes";
-	if (new Set(secret).size < 12)
-		return "repeats too few characters to be random";
-	const known = KNOWN_SECRETS.find((word) =>
-		secret.toLowerCase().includes(word),
-	);
-	return known === undefined
-		? undefined
-		: `contains "${known}", which is no secret`;
+  if (Buffer.byteLength(secret) < 32) return 'is shorter than 32 bytes'
+  if (new Set(secret).size < 12) return 'repeats too few characters to be random'
+  const known = KNOWN_SECRETS.find((word) => secret.toLowerCase().includes(word))
+  return known === undefined ? undefined : `contains "${known}", which is no secret`
 }
 
 function isOrigin(value: string): boolean {
-	return (
-		URL.canParse(value) &&
-		/^https?:$/.test(new URL(value).protocol) &&
-		new URL(value).origin === value
-	);
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && new URL(value).origin === value
 }
 
 function isAddressRange(value: string): boolean {
-	const [address = "", bits, ...rest] = value.split("/");
-	const family = isIP(address);
-	return (
-		family !== 0 &&
-		rest.length === 0 &&
-		(bits === undefined ||
-			(/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
-	);
+  const [address = '', bits, ...rest] = value.split('/')
+  const family = isIP(address)
+  return family !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
 }

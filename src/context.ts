@@ -1,9 +1,9 @@
-import type { Logger } from "pino";
-import type { Config } from "./config.ts";
-import type { Database } from "./database/database.ts";
-import type { Notifications } from "./database/notifications.ts";
-import type { Cursors } from "./database/pagination.ts";
-import type { Keys } from "./keys.ts";
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import type { Database } from './database/database.ts'
+import type { Notifications } from './database/notifications.ts'
+import type { Cursors } from './database/pagination.ts'
+import type { Keys } from './keys.ts'
 
 /**
  * What every handler may use.
@@ -13,17 +13,17 @@ import type { Keys } from "./keys.ts";
  * signed form; an *instance* is one process of the server.
  */
 export type Context = Readonly<{
-	config: Config;
-	db: Database;
-	notifications: Notifications;
-	logger: Logger;
-	keys: Keys;
-	cursors: Cursors;
-	lifecycle: Lifecycle;
-}>;
+  config: Config
+  db: Database
+  notifications: Notifications
+  logger: Logger
+  keys: Keys
+  cursors: Cursors
+  lifecycle: Lifecycle
+}>
 
 export type Lifecycle = {
-	readonly startedAt: number;
-	/** Set when the process has been told to stop: readiness says no from then on. */
-	draining: boolean;
-};
+  readonly startedAt: number
+  /** Set when the process has been told to stop: readiness says no from then on. */
+  draining: boolean
+}

@@ -1,39 +1,37 @@
-import { hkdfSync, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
-import type { Config } from "./config.ts";
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Config } from './config.ts'
 
 /** Keys of 256 bits, one for each purpose, all derived from the one secret (HKDF, RFC 5869). */
 export type Keys = Readonly<{
-	accessToken: Buffer;
-	refreshToken: Buffer;
-	cursor: Buffer;
-}>;
+  accessToken: Buffer
+  refreshToken: Buffer
+  cursor: Buffer
+}>
 
 export function deriveKeys(secret: string): Keys {
-	const key = (purpose: string) =>
-		Buffer.from(hkdfSync("sha256", secret, "", `docket ${purpose}`, 32));
-	return {
-		accessToken: key("access token"),
-		refreshToken: key("refresh token"),
-		cursor: key("cursor"),
-	};
+  const key = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', `docket ${purpose}`, 32))
+  return {
+    accessToken: key('access token'),
+    refreshToken: key('refresh token'),
+    cursor: key('cursor'),
+  }
 }
 
 /** The secret of the settings; in embedded mode without one, a random one that is kept beside the data, readable by its owner alone. */
 export function readSecret({ auth, database }: Config): string {
-	if (auth.secret !== undefined) return auth.secret;
-	if (database.kind === "server" || database.directory === undefined)
-		return randomBytes(48).toString("base64url");
-	mkdirSync(database.directory, { recursive: true, mode: 0o700 });
-	const file = path.join(database.directory, "secret");
-	try {
-		writeFileSync(file, randomBytes(48).toString("base64url"), {
-			flag: "wx",
-			mode: 0o600,
-		});
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-	}
-	return readFileSync(file, "utf8");
+  if (auth.secret !== undefined) return auth.secret
+  if (database.kind === 'server' || database.directory === undefined) return randomBytes(48).toString('base64url')
+  mkdirSync(database.directory, { recursive: true, mode: 0o700 })
+  const file = path.join(database.directory, 'secret')
+  try {
+    writeFileSync(file, randomBytes(48).toString('base64url'), {
+      flag: 'wx',
+      mode: 0o600,
+    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return readFileSync(file, 'utf8')
 }

@@ -1,29 +1,22 @@
-import { sql } from "kysely";
-import type { UserRole } from "../../generated/database.ts";
-import type { Database } from "../database/database.ts";
-import { USER_COLUMNS, type UserRow } from "../users/queries.ts";
+import { sql } from 'kysely'
+import type { UserRole } from '../../generated/database.ts'
+import type { Database } from '../database/database.ts'
+import { USER_COLUMNS, type UserRow } from '../users/queries.ts'
 
 type UserListing = Readonly<{
-	text: string | undefined;
-	role: UserRole | undefined;
-	disabled: boolean | undefined;
-	afterId: string | undefined;
-	limit: number;
-}>;
+  text: string | undefined
+  role: UserRole | undefined
+  disabled: boolean | undefined
+  afterId: string | undefined
+  limit: number
+}>
 
 /** All users that pass the filters, in the order of registration. A text is looked for in every row: this is no listing for crowds. */
-export function listUsers(
-	db: Database,
-	{ text, role, disabled, afterId, limit }: UserListing,
-): Promise<UserRow[]> {
-	let query = db.selectFrom("users").select(USER_COLUMNS);
-	if (text !== undefined)
-		query = query.where(
-			sql<boolean>`position(${text.toLowerCase()} in lower(username || ' ' || email)) > 0`,
-		);
-	if (role !== undefined) query = query.where("role", "=", role);
-	if (disabled !== undefined)
-		query = query.where("disabled_at", disabled ? "is not" : "is", null);
-	if (afterId !== undefined) query = query.where("id", ">", afterId);
-	return query.orderBy("id").limit(limit).execute();
+export function listUsers(db: Database, { text, role, disabled, afterId, limit }: UserListing): Promise<UserRow[]> {
+  let query = db.selectFrom('users').select(USER_COLUMNS)
+  if (text !== undefined) query = query.where(sql<boolean>`position(${text.toLowerCase()} in lower(username || ' ' || email)) > 0`)
+  if (role !== undefined) query = query.where('role', '=', role)
+  if (disabled !== undefined) query = query.where('disabled_at', disabled ? 'is not' : 'is', null)
+  if (afterId !== undefined) query = query.where('id', '>', afterId)
+  return query.orderBy('id').limit(limit).execute()
 }

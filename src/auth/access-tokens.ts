@@ -1,104 +1,87 @@
-import type { JWT } from "@fastify/jwt";
-import { unauthenticated } from "../problem.ts";
+import type { JWT } from '@fastify/jwt'
+import { unauthenticated } from '../problem.ts'
 
 /** What an access token says. What its bearer may do is decided by the session's and the user's present state, not by the token. */
 export type AccessTokenClaims = Readonly<{
-	sub: string;
-	sid: string;
-	exp: number;
-}>;
+  sub: string
+  sid: string
+  exp: number
+}>
 
 /** How many verified tokens are remembered; the oldest goes first. */
-const MOST_REMEMBERED = 10_000;
-const LONGEST_TOKEN = 2048;
+const MOST_REMEMBERED = 10_000
+const LONGEST_TOKEN = 2048
 
-const ISSUER = "docket";
-const AUDIENCE = "docket-api";
-const TYPE = "at+jwt";
+const ISSUER = 'docket'
+const AUDIENCE = 'docket-api'
+const TYPE = 'at+jwt'
 
 /** Settings for @fastify/jwt: one algorithm, one issuer, one audience, one type (RFC 8725 §3.1, §3.11; RFC 9068 §2.1). */
 export const jwtOptions = (key: Buffer, lifetimeSeconds: number) => ({
-	secret: key,
-	sign: {
-		algorithm: "HS256" as const,
-		iss: ISSUER,
-		aud: AUDIENCE,
-		expiresIn: lifetimeSeconds,
-		header: { alg: "HS256" as const, typ: TYPE },
-	},
-	verify: {
-		algorithms: ["HS256" as const],
-		allowedIss: ISSUER,
-		allowedAud: AUDIENCE,
-		requiredClaims: ["iss", "aud", "sub", "sid", "iat", "exp"],
-		checkTyp: TYPE,
-	},
-});
+  secret: key,
+  sign: {
+    algorithm: 'HS256' as const,
+    iss: ISSUER,
+    aud: AUDIENCE,
+    expiresIn: lifetimeSeconds,
+    header: { alg: 'HS256' as const, typ: TYPE },
+  },
+  verify: {
+    algorithms: ['HS256' as const],
+    allowedIss: ISSUER,
+    allowedAud: AUDIENCE,
+    requiredClaims: ['iss', 'aud', 'sub', 'sid', 'iat', 'exp'],
+    checkTyp: TYPE,
+  },
+})
 
 /** Signs and verifies access tokens (JWT, RFC 7519). */
 export class AccessTokens {
-	readonly #jwt: JWT;
-	readonly #verified = new Map<string, AccessTokenClaims>();
+  readonly #jwt: JWT
+  readonly #verified = new Map<string, AccessTokenClaims>()
 
-	constructor(jwt: JWT) {
-		this.#jwt = jwt;
-	}
+  constructor(jwt: JWT) {
+    this.#jwt = jwt
+  }
 
-	sign(userId: string, sessionId: string): string {
-		return this.#jwt.sign({ sub: userId, sid: sessionId });
-	}
+  sign(userId: string, sessionId: string): string {
+    return this.#jwt.sign({ sub: userId, sid: sessionId })
+  }
 
-	/**
-	 * A good signature stays good, so it is checked once a token (50 µs); the expiry is checked each time.
-	 * @throws Problem 401 for anything but a token of ours that has not expired
-	 */
-	verify(token: string): AccessTokenClaims {
-		const claims = this.#verified.get(token) ?? this.#verifyAnew(token);
-		if (claims.exp * 1000 <= Date.now()) {
-			this.#verified.delete(token);
-			throw unauthenticated("The access token has expired.", "TOKEN_EXPIRED");
-		}
-		return claims;
-	}
+  /**
+   * A good signature stays good, so it is checked once a token (50 µs); the expiry is checked each time.
+   * @throws Problem 401 for anything but a token of ours that has not expired
+   */
+  verify(token: string): AccessTokenClaims {
+    const claims = this.#verified.get(token) ?? this.#verifyAnew(token)
+    if (claims.exp * 1000 <= Date.now()) {
+      this.#verified.delete(token)
+      throw unauthenticated('The access token has expired.', 'TOKEN_EXPIRED')
+    }
+    return claims
+  }
 
-	#verifyAnew(token: string): AccessTokenClaims {
-		if (token.length > LONGEST_TOKEN)
-			throw unauthenticated("The access token is not valid.");
-		let claims: Record<string, unknown>;
-		try {
-			claims = this.#jwt.verify(token);
-		} catch (error) {
-			// Whatever the library says, and it says many things with a 500, the token is not good.
-			const expired =
-				error instanceof Error &&
-				"code" in error &&
-				/EXPIRED/.test(String(error.code));
-			throw expired
-				? unauthenticated("The access token has expired.", "TOKEN_EXPIRED")
-				: unauthenticated("The access token is not valid.");
-		}
-		const { sub, sid, exp } = claims;
-		// The library decodes leniently: a token whose last character has spare bits set is another text for the same bytes.
-		if (
-			typeof sub !== "string" ||
-			typeof sid !== "string" ||
-			typeof exp !== "number" ||
-			!isCanonical(token)
-		)
-			throw unauthenticated("The access token is not valid.");
-		if (this.#verified.size >= MOST_REMEMBERED)
-			for (const oldest of this.#verified.keys())
-				if (this.#verified.delete(oldest)) break;
-		const verified = { sub, sid, exp };
-		this.#verified.set(token, verified);
-		return verified;
-	}
+  #verifyAnew(token: string): AccessTokenClaims {
+    if (token.length > LONGEST_TOKEN) throw unauthenticated('The access token is not valid.')
+    let claims: Record<string, unknown>
+    try {
+      claims = this.#jwt.verify(token)
+    } catch (error) {
+      // Whatever the library says, and it says many things with a 500, the token is not good.
+      const expired = error instanceof Error && 'code' in error && /EXPIRED/.test(String(error.code))
+      throw expired ? unauthenticated('The access token has expired.', 'TOKEN_EXPIRED') : unauthenticated('The access token is not valid.')
+    }
+    const { sub, sid, exp } = claims
+    // The library decodes leniently: a token whose last character has spare bits set is another text for the same bytes.
+    if (typeof sub !== 'string' || typeof sid !== 'string' || typeof exp !== 'number' || !isCanonical(token))
+      throw unauthenticated('The access token is not valid.')
+    if (this.#verified.size >= MOST_REMEMBERED) for (const oldest of this.#verified.keys()) if (this.#verified.delete(oldest)) break
+    const verified = { sub, sid, exp }
+    this.#verified.set(token, verified)
+    return verified
+  }
 }
 
 function isCanonical(token: string): boolean {
-	return token
-		.split(".")
-		.every(
-			(part) => Buffer.from(part, "base64url").toString("base64url") === part,
-		);
+  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 }

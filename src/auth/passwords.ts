@@ -1,75 +1,70 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import argon2, { type HashOptions } from "argon2";
-import type { AuthConfig } from "../config.ts";
-import { unavailable } from "../problem.ts";
+import { setTimeout as sleep } from 'node:timers/promises'
+import argon2, { type HashOptions } from 'argon2'
+import type { AuthConfig } from '../config.ts'
+import { unavailable } from '../problem.ts'
 
 /** How long a refusal waits: an instant one would only make a flood of logins come back faster. */
-const REFUSAL_DELAY_MILLISECONDS = 1000;
+const REFUSAL_DELAY_MILLISECONDS = 1000
 
 /**
  * Hashes passwords with argon2id (OWASP Password Storage: m=19456, t=2, p=1), at most as many at once as there are cores: each takes one of
  * libuv's few threads for some 40 ms. A queue of bounded length waits; whoever does not fit in gets a 503.
  */
 export class Passwords {
-	readonly #settings: AuthConfig["passwordHash"];
-	readonly #options: HashOptions & { raw?: false };
-	readonly #waiting: (() => void)[] = [];
-	#running = 0;
-	#dummy: Promise<string> | undefined;
+  readonly #settings: AuthConfig['passwordHash']
+  readonly #options: HashOptions & { raw?: false }
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+  #dummy: Promise<string> | undefined
 
-	constructor(settings: AuthConfig["passwordHash"]) {
-		this.#settings = settings;
-		this.#options = {
-			type: argon2.argon2id,
-			memoryCost: settings.memoryKibibytes,
-			timeCost: settings.iterations,
-			parallelism: settings.parallelism,
-		};
-	}
+  constructor(settings: AuthConfig['passwordHash']) {
+    this.#settings = settings
+    this.#options = {
+      type: argon2.argon2id,
+      memoryCost: settings.memoryKibibytes,
+      timeCost: settings.iterations,
+      parallelism: settings.parallelism,
+    }
+  }
 
-	hash(password: string): Promise<string> {
-		return this.#queued(() => argon2.hash(normalised(password), this.#options));
-	}
+  hash(password: string): Promise<string> {
+    return this.#queued(() => argon2.hash(normalised(password), this.#options))
+  }
 
-	/** @param hash undefined for a user that does not exist, who costs a hash all the same: nobody learns from the time who is registered */
-	async verify(hash: string | undefined, password: string): Promise<boolean> {
-		return this.#queued(async () => {
-			this.#dummy ??= argon2.hash("nobody has this password", this.#options);
-			const matches = await argon2.verify(
-				hash ?? (await this.#dummy),
-				normalised(password),
-			);
-			return matches && hash !== undefined;
-		});
-	}
+  /** @param hash undefined for a user that does not exist, who costs a hash all the same: nobody learns from the time who is registered */
+  async verify(hash: string | undefined, password: string): Promise<boolean> {
+    return this.#queued(async () => {
+      this.#dummy ??= argon2.hash('nobody has this password', this.#options)
+      const matches = await argon2.verify(hash ?? (await this.#dummy), normalised(password))
+      return matches && hash !== undefined
+    })
+  }
 
-	/** Whether a hash was made with other parameters than today's. */
-	isOutdated(hash: string): boolean {
-		return argon2.needsRehash(hash, this.#options);
-	}
+  /** Whether a hash was made with other parameters than today's. */
+  isOutdated(hash: string): boolean {
+    return argon2.needsRehash(hash, this.#options)
+  }
 
-	async #queued<T>(work: () => Promise<T>): Promise<T> {
-		if (this.#running >= this.#settings.concurrent) {
-			if (this.#waiting.length >= this.#settings.queued) {
-				await sleep(REFUSAL_DELAY_MILLISECONDS);
-				throw unavailable(
-					"Too many people are logging in at once. Try again in a moment.",
-				);
-			}
-			await new Promise<void>((resolve) => this.#waiting.push(resolve));
-		} else {
-			this.#running += 1;
-		}
-		try {
-			return await work();
-		} finally {
-			// The place goes to the next in line, or becomes free.
-			const next = this.#waiting.shift();
-			if (next === undefined) this.#running -= 1;
-			else next();
-		}
-	}
+  async #queued<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#settings.concurrent) {
+      if (this.#waiting.length >= this.#settings.queued) {
+        await sleep(REFUSAL_DELAY_MILLISECONDS)
+        throw unavailable('Too many people are logging in at once. Try again in a moment.')
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    } else {
+      this.#running += 1
+    }
+    try {
+      return await work()
+    } finally {
+      // The place goes to the next in line, or becomes free.
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#running -= 1
+      else next()
+    }
+  }
 }
 
 /** NIST SP 800-63B §3.1.1.2: the same characters typed on another keyboard are the same password. */
-const normalised = (password: string) => password.normalize("NFC");
+const normalised = (password: string) => password.normalize('NFC')

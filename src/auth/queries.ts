@@ -1,76 +1,60 @@
-import { type Insertable, type Selectable, sql } from "kysely";
-import type { Sessions, UserRole } from "../../generated/database.ts";
-import type { Database } from "../database/database.ts";
-import { NOTIFICATION_CHANNEL } from "../database/notifications.ts";
-import { prepared } from "../database/prepared.ts";
+import { type Insertable, type Selectable, sql } from 'kysely'
+import type { Sessions, UserRole } from '../../generated/database.ts'
+import type { Database } from '../database/database.ts'
+import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
+import { prepared } from '../database/prepared.ts'
 
 export type LiveSessionRow = Readonly<{
-	scopes: string[];
-	role: UserRole;
-	expires_at: string;
-}>;
+  scopes: string[]
+  role: UserRole
+  expires_at: string
+}>
 
 const findLive = prepared((db, value: { userId: string; id: string }) =>
-	db
-		.selectFrom("sessions")
-		.innerJoin("users", "users.id", "sessions.user_id")
-		.select(["sessions.scopes", "sessions.expires_at", "users.role"])
-		.where("sessions.user_id", "=", value.userId)
-		.where("sessions.id", "=", value.id)
-		.where("sessions.revoked_at", "is", null)
-		.where("sessions.expires_at", ">", sql<string>`now()`)
-		.where("users.disabled_at", "is", null),
-);
+  db
+    .selectFrom('sessions')
+    .innerJoin('users', 'users.id', 'sessions.user_id')
+    .select(['sessions.scopes', 'sessions.expires_at', 'users.role'])
+    .where('sessions.user_id', '=', value.userId)
+    .where('sessions.id', '=', value.id)
+    .where('sessions.revoked_at', 'is', null)
+    .where('sessions.expires_at', '>', sql<string>`now()`)
+    .where('users.disabled_at', 'is', null),
+)
 
 /** A session that has neither ended nor expired, of a user who is not disabled. */
-export function findLiveSession(
-	db: Database,
-	userId: string,
-	id: string,
-): Promise<LiveSessionRow | undefined> {
-	return findLive.first(db, { userId, id });
+export function findLiveSession(db: Database, userId: string, id: string): Promise<LiveSessionRow | undefined> {
+  return findLive.first(db, { userId, id })
 }
 
-export async function insertSession(
-	db: Database,
-	session: Insertable<Sessions>,
-): Promise<void> {
-	await db.insertInto("sessions").values(session).execute();
+export async function insertSession(db: Database, session: Insertable<Sessions>): Promise<void> {
+  await db.insertInto('sessions').values(session).execute()
 }
 
 /** Moves the counter on, if the token is the newest one and the session lives. */
 export function updateRefreshCounter(
-	db: Database,
-	userId: string,
-	id: string,
-	counter: number,
-	idleSeconds: number,
-): Promise<
-	Pick<Selectable<Sessions>, "refresh_counter" | "scopes"> | undefined
-> {
-	return db
-		.updateTable("sessions")
-		.set({
-			rotated_at: sql`now()`,
-			idle_expires_at: sql`now() + make_interval(secs => ${idleSeconds})`,
-		})
-		.set((eb) => ({ refresh_counter: eb("refresh_counter", "+", 1) }))
-		.where("user_id", "=", userId)
-		.where("id", "=", id)
-		.where("refresh_counter", "=", counter)
-		.where("revoked_at", "is", null)
-		.where("expires_at", ">", sql<string>`now()`)
-		.where("idle_expires_at", ">", sql<string>`now()`)
-		.where((eb) =>
-			eb.exists(
-				eb
-					.selectFrom("users")
-					.whereRef("users.id", "=", "sessions.user_id")
-					.where("disabled_at", "is", null),
-			),
-		)
-		.returning(["refresh_counter", "scopes"])
-		.executeTakeFirst();
+  db: Database,
+  userId: string,
+  id: string,
+  counter: number,
+  idleSeconds: number,
+): Promise<Pick<Selectable<Sessions>, 'refresh_counter' | 'scopes'> | undefined> {
+  return db
+    .updateTable('sessions')
+    .set({
+      rotated_at: sql`now()`,
+      idle_expires_at: sql`now() + make_interval(secs => ${idleSeconds})`,
+    })
+    .set((eb) => ({ refresh_counter: eb('refresh_counter', '+', 1) }))
+    .where('user_id', '=', userId)
+    .where('id', '=', id)
+    .where('refresh_counter', '=', counter)
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', sql<string>`now()`)
+    .where('idle_expires_at', '>', sql<string>`now()`)
+    .where((eb) => eb.exists(eb.selectFrom('users').whereRef('users.id', '=', 'sessions.user_id').where('disabled_at', 'is', null)))
+    .returning(['refresh_counter', 'scopes'])
+    .executeTakeFirst()
 }
 
 /**
@@ -78,40 +62,31 @@ export function updateRefreshCounter(
  * @returns undefined when the token is not an old one of a live session
  */
 export function updateReusedSession(
-	db: Database,
-	userId: string,
-	id: string,
-	counter: number,
-	graceSeconds: number,
-): Promise<
-	| Pick<Selectable<Sessions>, "refresh_counter" | "scopes" | "revoked_at">
-	| undefined
-> {
-	return db
-		.updateTable("sessions")
-		.set({
-			revoked_at: sql`case when refresh_counter = ${counter + 1}::int and rotated_at > now() - make_interval(secs => ${graceSeconds}) then null else now() end`,
-		})
-		.where("user_id", "=", userId)
-		.where("id", "=", id)
-		.where("refresh_counter", ">", counter)
-		.where("revoked_at", "is", null)
-		.where("expires_at", ">", sql<string>`now()`)
-		.returning(["refresh_counter", "scopes", "revoked_at"])
-		.executeTakeFirst();
+  db: Database,
+  userId: string,
+  id: string,
+  counter: number,
+  graceSeconds: number,
+): Promise<Pick<Selectable<Sessions>, 'refresh_counter' | 'scopes' | 'revoked_at'> | undefined> {
+  return db
+    .updateTable('sessions')
+    .set({
+      revoked_at: sql`case when refresh_counter = ${counter + 1}::int and rotated_at > now() - make_interval(secs => ${graceSeconds}) then null else now() end`,
+    })
+    .where('user_id', '=', userId)
+    .where('id', '=', id)
+    .where('refresh_counter', '>', counter)
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', sql<string>`now()`)
+    .returning(['refresh_counter', 'scopes', 'revoked_at'])
+    .executeTakeFirst()
 }
 
 /** Ends a session. The caches of all instances hear of it (sessionRevoked). */
-export async function revokeSession(
-	db: Database,
-	userId: string,
-	id: string,
-): Promise<void> {
-	await sql`
+export async function revokeSession(db: Database, userId: string, id: string): Promise<void> {
+  await sql`
     with revoked as (
       update sessions set revoked_at = coalesce(revoked_at, now()) where user_id = ${userId} and id = ${id} returning id
     )
-    select pg_notify(${NOTIFICATION_CHANNEL}, 'session:' || id::text) from revoked`.execute(
-		db,
-	);
+    select pg_notify(${NOTIFICATION_CHANNEL}, 'session:' || id::text) from revoked`.execute(db)
 }

@@ -1,60 +1,50 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /** What a refresh token stands for: the counter of a session, which each use moves on by one. */
 export type RefreshTokenContent = Readonly<{
-	userId: string;
-	sessionId: string;
-	counter: number;
-}>;
+  userId: string
+  sessionId: string
+  counter: number
+}>
 
-const COUNTER_AT = 32;
-const SIGNATURE_AT = 36;
-const LENGTH = SIGNATURE_AT + 32;
+const COUNTER_AT = 32
+const SIGNATURE_AT = 36
+const LENGTH = SIGNATURE_AT + 32
 
 /**
  * Refresh tokens are derived, not stored: user, session and counter under an HMAC of 256 bits whose key the database does not hold. So a stolen
  * dump mints none, garbage is refused without a query, and a client that lost an answer can get the very same successor again.
  */
 export class RefreshTokens {
-	readonly #key: Buffer;
+  readonly #key: Buffer
 
-	constructor(key: Buffer) {
-		this.#key = key;
-	}
+  constructor(key: Buffer) {
+    this.#key = key
+  }
 
-	encode({ userId, sessionId, counter }: RefreshTokenContent): string {
-		const token = Buffer.alloc(LENGTH);
-		token.write(
-			userId.replaceAll("-", "") + sessionId.replaceAll("-", ""),
-			"hex",
-		);
-		token.writeUInt32BE(counter, COUNTER_AT);
-		this.#sign(token).copy(token, SIGNATURE_AT);
-		return token.toString("base64url");
-	}
+  encode({ userId, sessionId, counter }: RefreshTokenContent): string {
+    const token = Buffer.alloc(LENGTH)
+    token.write(userId.replaceAll('-', '') + sessionId.replaceAll('-', ''), 'hex')
+    token.writeUInt32BE(counter, COUNTER_AT)
+    this.#sign(token).copy(token, SIGNATURE_AT)
+    return token.toString('base64url')
+  }
 
-	/** Undefined for what was not made here. */
-	decode(text: string): RefreshTokenContent | undefined {
-		const token = Buffer.from(text, "base64url");
-		if (token.length !== LENGTH || token.toString("base64url") !== text)
-			return undefined;
-		if (!timingSafeEqual(token.subarray(SIGNATURE_AT), this.#sign(token)))
-			return undefined;
-		return {
-			userId: uuid(token.subarray(0, 16)),
-			sessionId: uuid(token.subarray(16, 32)),
-			counter: token.readUInt32BE(COUNTER_AT),
-		};
-	}
+  /** Undefined for what was not made here. */
+  decode(text: string): RefreshTokenContent | undefined {
+    const token = Buffer.from(text, 'base64url')
+    if (token.length !== LENGTH || token.toString('base64url') !== text) return undefined
+    if (!timingSafeEqual(token.subarray(SIGNATURE_AT), this.#sign(token))) return undefined
+    return {
+      userId: uuid(token.subarray(0, 16)),
+      sessionId: uuid(token.subarray(16, 32)),
+      counter: token.readUInt32BE(COUNTER_AT),
+    }
+  }
 
-	#sign(token: Buffer): Buffer {
-		return createHmac("sha256", this.#key)
-			.update(token.subarray(0, SIGNATURE_AT))
-			.digest();
-	}
+  #sign(token: Buffer): Buffer {
+    return createHmac('sha256', this.#key).update(token.subarray(0, SIGNATURE_AT)).digest()
+  }
 }
 
-const uuid = (bytes: Buffer) =>
-	bytes
-		.toString("hex")
-		.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+const uuid = (bytes: Buffer) => bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')

@@ -1,32 +1,29 @@
-import type { UserRole } from "../../generated/database.ts";
-import type { Transaction } from "../database/database.ts";
-import { createdAtOf, newId } from "../id.ts";
-import { insertInbox } from "../lists/queries.ts";
-import { insertUser, type UserRow } from "../users/queries.ts";
+import type { UserRole } from '../../generated/database.ts'
+import type { Transaction } from '../database/database.ts'
+import { createdAtOf, newId } from '../id.ts'
+import { insertInbox } from '../lists/queries.ts'
+import { insertUser, type UserRow } from '../users/queries.ts'
 
 type NewUser = Readonly<{
-	email: string;
-	username: string;
-	passwordHash: string;
-	role: UserRole;
-}>;
+  email: string
+  username: string
+  passwordHash: string
+  role: UserRole
+}>
 
 /** A user and the inbox that everybody is born with. */
-export async function insertUserWithInbox(
-	trx: Transaction,
-	{ email, username, passwordHash, role }: NewUser,
-): Promise<UserRow> {
-	const id = newId();
-	const createdAt = createdAtOf(id);
-	const user = await insertUser(trx, {
-		id,
-		email,
-		username,
-		password_hash: passwordHash,
-		role,
-		created_at: createdAt,
-		updated_at: createdAt,
-	});
-	await insertInbox(trx, id, newId(), createdAt);
-	return user;
+export async function insertUserWithInbox(trx: Transaction, { email, username, passwordHash, role }: NewUser): Promise<UserRow> {
+  const id = newId()
+  const createdAt = createdAtOf(id)
+  const user = await insertUser(trx, {
+    id,
+    email,
+    username,
+    password_hash: passwordHash,
+    role,
+    created_at: createdAt,
+    updated_at: createdAt,
+  })
+  await insertInbox(trx, id, newId(), createdAt)
+  return user
 }

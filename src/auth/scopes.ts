@@ -1,28 +1,16 @@
-import type { UserRole } from "../../generated/database.ts";
+import type { UserRole } from '../../generated/database.ts'
 
-const USER_SCOPES = [
-	"account:read",
-	"account:write",
-	"tasks:read",
-	"tasks:write",
-] as const;
+const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write'] as const
 
 /** Every scope that a role allows. */
 export function scopesOf(role: UserRole): readonly string[] {
-	return role === "admin" ? ["admin", ...USER_SCOPES] : USER_SCOPES;
+  return role === 'admin' ? ['admin', ...USER_SCOPES] : USER_SCOPES
 }
 
 /** The scopes that a login asks for; undefined when one of them is not for this role. Nothing asked for is all that there are. */
-export function grantedScopes(
-	role: UserRole,
-	asked: string | undefined,
-): string[] | undefined {
-	const allowed = scopesOf(role);
-	const wanted = [
-		...new Set((asked ?? "").split(" ").filter((scope) => scope !== "")),
-	];
-	if (wanted.length === 0) return [...allowed];
-	return wanted.every((scope) => allowed.includes(scope))
-		? wanted.toSorted()
-		: undefined;
+export function grantedScopes(role: UserRole, asked: string | undefined): string[] | undefined {
+  const allowed = scopesOf(role)
+  const wanted = [...new Set((asked ?? '').split(' ').filter((scope) => scope !== ''))]
+  if (wanted.length === 0) return [...allowed]
+  return wanted.every((scope) => allowed.includes(scope)) ? wanted.toSorted() : undefined
 }

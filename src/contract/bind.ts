@@ -1,164 +1,125 @@
-import type {
-	FastifyInstance,
-	FastifyReply,
-	FastifyRequest,
-	RouteOptions,
-} from "fastify";
-import { parseOnly, parseQuery } from "./parsing.ts";
-import { strongTags } from "./preconditions.ts";
-import { respond, Serializers, senderOf } from "./responses.ts";
-import { guardOf } from "./security.ts";
-import { type Operation, type Spec, SpecError } from "./spec.ts";
-import type {
-	Answer,
-	Authenticate,
-	Handlers,
-	OperationId,
-	Principal,
-} from "./types.ts";
-import { Validators } from "./validation.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { parseOnly, parseQuery } from './parsing.ts'
+import { strongTags } from './preconditions.ts'
+import { respond, Serializers, senderOf } from './responses.ts'
+import { guardOf } from './security.ts'
+import { type Operation, type Spec, SpecError } from './spec.ts'
+import type { Answer, Authenticate, Handlers, OperationId, Principal } from './types.ts'
+import { Validators } from './validation.ts'
 
-declare module "fastify" {
-	interface FastifyRequest {
-		/** Set before the body is read, in the operations that the document secures. */
-		principal: Principal | undefined;
-	}
-	interface FastifyContextConfig {
-		operation?: Operation;
-	}
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before the body is read, in the operations that the document secures. */
+    principal: Principal | undefined
+  }
+  interface FastifyContextConfig {
+    operation?: Operation
+  }
 }
 
 type Binding = Readonly<{
-	spec: Spec;
-	handlers: Handlers;
-	/** By the name of the security scheme. */
-	authenticators: Readonly<Record<string, Authenticate>>;
-}>;
+  spec: Spec
+  handlers: Handlers
+  /** By the name of the security scheme. */
+  authenticators: Readonly<Record<string, Authenticate>>
+}>
 
 /**
  * Makes one route of each operation of openapi.yaml: authentication, validation, the handler and serialisation in this order.
  * @throws SpecError when an operation has no handler, a handler no operation, or a security scheme no authenticator
  */
-export function bindContract(
-	app: FastifyInstance,
-	{ spec, handlers, authenticators }: Binding,
-): void {
-	const ids = new Set(spec.operations.map(({ id }) => id));
-	for (const id of ids)
-		if (!(id in handlers))
-			throw new SpecError(`The operation ${id} has no handler.`);
-	for (const id of Object.keys(handlers))
-		if (!ids.has(id))
-			throw new SpecError(`The handler ${id} belongs to no operation.`);
+export function bindContract(app: FastifyInstance, { spec, handlers, authenticators }: Binding): void {
+  const ids = new Set(spec.operations.map(({ id }) => id))
+  for (const id of ids) if (!(id in handlers)) throw new SpecError(`The operation ${id} has no handler.`)
+  for (const id of Object.keys(handlers)) if (!ids.has(id)) throw new SpecError(`The handler ${id} belongs to no operation.`)
 
-	const validators = new Validators(spec.document);
-	const serializers = new Serializers(spec.document);
-	app.decorateRequest("principal", undefined);
+  const validators = new Validators(spec.document)
+  const serializers = new Serializers(spec.document)
+  app.decorateRequest('principal', undefined)
 
-	// Each media type has a scope of its own, in which no other is parsed.
-	for (const mediaType of new Set(spec.operations.map(mediaTypeOf))) {
-		app.register(async (scope) => {
-			parseOnly(scope, mediaType);
-			for (const operation of spec.operations) {
-				if (mediaTypeOf(operation) === mediaType)
-					scope.route(
-						routeOf(
-							operation,
-							spec,
-							handlers,
-							authenticators,
-							validators,
-							serializers,
-						),
-					);
-			}
-		});
-	}
+  // Each media type has a scope of its own, in which no other is parsed.
+  for (const mediaType of new Set(spec.operations.map(mediaTypeOf))) {
+    app.register(async (scope) => {
+      parseOnly(scope, mediaType)
+      for (const operation of spec.operations) {
+        if (mediaTypeOf(operation) === mediaType) scope.route(routeOf(operation, spec, handlers, authenticators, validators, serializers))
+      }
+    })
+  }
 }
 
-const mediaTypeOf = ({ body }: Operation) =>
-	body?.mediaType ?? "application/json";
+const mediaTypeOf = ({ body }: Operation) => body?.mediaType ?? 'application/json'
 
 function routeOf(
-	operation: Operation,
-	spec: Spec,
-	handlers: Handlers,
-	authenticators: Binding["authenticators"],
-	validators: Validators,
-	serializers: Serializers,
+  operation: Operation,
+  spec: Spec,
+  handlers: Handlers,
+  authenticators: Binding['authenticators'],
+  validators: Validators,
+  serializers: Serializers,
 ): RouteOptions {
-	const handler = handlers[operation.id as OperationId] as (
-		request: unknown,
-		answer: typeof respond,
-	) => Promise<Answer>;
-	const send = senderOf(operation, serializers);
-	const validate = {
-		params: validators.parameters(operation, "path"),
-		query: validators.parameters(operation, "query"),
-		headers: validators.parameters(operation, "header"),
-		body: validators.body(operation),
-	};
-	const matches = operation.parameters.some(({ name }) => name === "If-Match");
+  const handler = handlers[operation.id as OperationId] as (request: unknown, answer: typeof respond) => Promise<Answer>
+  const send = senderOf(operation, serializers)
+  const validate = {
+    params: validators.parameters(operation, 'path'),
+    query: validators.parameters(operation, 'query'),
+    headers: validators.parameters(operation, 'header'),
+    body: validators.body(operation),
+  }
+  const matches = operation.parameters.some(({ name }) => name === 'If-Match')
 
-	const serve = async (request: FastifyRequest, reply: FastifyReply) => {
-		validate.headers?.(request.headers);
-		const answer = await handler(
-			{
-				params: validate.params?.(request.params),
-				query: validate.query?.(parseQuery(request.query as string)),
-				body: validate.body?.(request.body),
-				ifMatch: matches ? strongTags(request.headers["if-match"]) : undefined,
-				requestId: request.id,
-				client: {
-					address: request.ip,
-					userAgent: request.headers["user-agent"],
-				},
-				user: request.principal,
-			},
-			respond,
-		);
-		return send(request, reply, answer);
-	};
+  const serve = async (request: FastifyRequest, reply: FastifyReply) => {
+    validate.headers?.(request.headers)
+    const answer = await handler(
+      {
+        params: validate.params?.(request.params),
+        query: validate.query?.(parseQuery(request.query as string)),
+        body: validate.body?.(request.body),
+        ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
+        requestId: request.id,
+        client: {
+          address: request.ip,
+          userAgent: request.headers['user-agent'],
+        },
+        user: request.principal,
+      },
+      respond,
+    )
+    return send(request, reply, answer)
+  }
 
-	return {
-		method: operation.method,
-		url: spec.basePath + operation.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-		config: { operation },
-		onRequest: onRequestOf(operation, authenticators),
-		handler: serve,
-	};
+  return {
+    method: operation.method,
+    url: spec.basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    config: { operation },
+    onRequest: onRequestOf(operation, authenticators),
+    handler: serve,
+  }
 }
 
 /** Before the body is read: nobody makes the server parse anything without a token where one is needed. */
-function onRequestOf(
-	operation: Operation,
-	authenticators: Binding["authenticators"],
-): NonNullable<RouteOptions["onRequest"]> {
-	const [scheme, ...others] = operation.schemes;
-	if (scheme === undefined) return [];
-	const authenticate = authenticators[scheme];
-	if (authenticate === undefined)
-		throw new SpecError(`The security scheme ${scheme} has no authenticator.`);
-	// Alternatives that arrive the same way, as a bearer token, cannot be told apart, so they must be checked the same way.
-	for (const other of others)
-		if (authenticators[other] !== authenticate)
-			throw new SpecError(
-				`${operation.id}: ${other} needs another authenticator than ${scheme}.`,
-			);
-	const guard = guardOf(operation, authenticate);
-	return (request, _reply, done) => {
-		try {
-			const principal = guard(request);
-			if (!(principal instanceof Promise)) {
-				request.principal = principal;
-				return done();
-			}
-			principal.then((found) => {
-				request.principal = found;
-				done();
-			}, done);
-		} catch (error) {
-			done(error as Error);
-		}
-	};
+function onRequestOf(operation: Operation, authenticators: Binding['authenticators']): NonNullable<RouteOptions['onRequest']> {
+  const [scheme, ...others] = operation.schemes
+  if (scheme === undefined) return []
+  const authenticate = authenticators[scheme]
+  if (authenticate === undefined) throw new SpecError(`The security scheme ${scheme} has no authenticator.`)
+  // Alternatives that arrive the same way, as a bearer token, cannot be told apart, so they must be checked the same way.
+  for (const other of others)
+    if (authenticators[other] !== authenticate) throw new SpecError(`${operation.id}: ${other} needs another authenticator than ${scheme}.`)
+  const guard = guardOf(operation, authenticate)
+  return (request, _reply, done) => {
+    try {
+      const principal = guard(request)
+      if (!(principal instanceof Promise)) {
+        request.principal = principal
+        return done()
+      }
+      principal.then((found) => {
+        request.principal = found
+        done()
+      }, done)
+    } catch (error) {
+      done(error as Error)
+    }
+  }
 }

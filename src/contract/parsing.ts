@@ -1,109 +1,82 @@
-import type { FastifyInstance } from "fastify";
-import { invalidField, malformed } from "../problem.ts";
-import { SpecError } from "./spec.ts";
+import type { FastifyInstance } from 'fastify'
+import { invalidField, malformed } from '../problem.ts'
+import { SpecError } from './spec.ts'
 
 /** RFC 8259 §8.1: UTF-8, and nothing that is not. */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Deeper than any body of the contract, and shallow enough for a recursive check. */
-const DEEPEST = 32;
+const DEEPEST = 32
 
 const PARSERS: Readonly<Record<string, (body: Buffer) => unknown>> = {
-	"application/json": parseJson,
-	"application/x-www-form-urlencoded": parseForm,
-};
+  'application/json': parseJson,
+  'application/x-www-form-urlencoded': parseForm,
+}
 
 /** The parser of a media type becomes the only one in this scope, so that every other type is a 415. */
 export function parseOnly(scope: FastifyInstance, mediaType: string): void {
-	const parse = PARSERS[mediaType];
-	if (parse === undefined)
-		throw new SpecError(`There is no parser for ${mediaType}.`);
-	scope.removeAllContentTypeParsers();
-	scope.addContentTypeParser(
-		mediaType,
-		{ parseAs: "buffer" },
-		(_request, body, done) => answer(done, () => parse(body as Buffer)),
-	);
+  const parse = PARSERS[mediaType]
+  if (parse === undefined) throw new SpecError(`There is no parser for ${mediaType}.`)
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(mediaType, { parseAs: 'buffer' }, (_request, body, done) => answer(done, () => parse(body as Buffer)))
 }
 
-function answer(
-	done: (error: Error | null, value?: unknown) => void,
-	parse: () => unknown,
-): void {
-	try {
-		done(null, parse());
-	} catch (error) {
-		done(error as Error);
-	}
+function answer(done: (error: Error | null, value?: unknown) => void, parse: () => unknown): void {
+  try {
+    done(null, parse())
+  } catch (error) {
+    done(error as Error)
+  }
 }
 
 function parseJson(body: Buffer): unknown {
-	if (body.length === 0) return undefined;
-	const text = decode(body);
-	let value: unknown;
-	try {
-		value = JSON.parse(text);
-	} catch {
-		throw malformed("The body is not valid JSON.");
-	}
-	// Only an escape can bring in NUL or a lone surrogate.
-	if (text.includes("\\u")) requireSound(value, "", 0);
-	return value;
+  if (body.length === 0) return undefined
+  const text = decode(body)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw malformed('The body is not valid JSON.')
+  }
+  // Only an escape can bring in NUL or a lone surrogate.
+  if (text.includes('\\u')) requireSound(value, '', 0)
+  return value
 }
 
 /** RFC 6749 §3.1: a parameter without a value counts as absent, and none may come twice. */
 function parseForm(body: Buffer): Record<string, unknown> {
-	const form: Record<string, unknown> = Object.create(null);
-	for (const [name, value] of parsePairs(decode(body))) {
-		if (value === "") continue;
-		if (name in form)
-			throw malformed(`The parameter ${name.slice(0, 64)} is given twice.`);
-		requireSound(value, `/${name}`, 0);
-		form[name] = value;
-	}
-	return form;
+  const form: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of parsePairs(decode(body))) {
+    if (value === '') continue
+    if (name in form) throw malformed(`The parameter ${name.slice(0, 64)} is given twice.`)
+    requireSound(value, `/${name}`, 0)
+    form[name] = value
+  }
+  return form
 }
 
 function decode(body: Buffer): string {
-	try {
-		return utf8.decode(body);
-	} catch {
-		throw malformed("The body is not valid UTF-8.");
-	}
+  try {
+    return utf8.decode(body)
+  } catch {
+    throw malformed('The body is not valid UTF-8.')
+  }
 }
 
 /** PostgreSQL stores no NUL, and would store U+FFFD in place of a lone surrogate. */
 function requireSound(value: unknown, path: string, depth: number): void {
-	if (depth > DEEPEST)
-		throw malformed(`The body is nested deeper than ${DEEPEST} levels.`);
-	if (typeof value === "string") {
-		if (value.includes("\0"))
-			throw invalidField(
-				"body",
-				path.slice(0, 512),
-				"characters",
-				"must not hold the NUL character",
-			);
-		if (!value.isWellFormed())
-			throw invalidField(
-				"body",
-				path.slice(0, 512),
-				"characters",
-				"must not hold a lone surrogate",
-			);
-	} else if (Array.isArray(value)) {
-		for (const [index, item] of value.entries())
-			requireSound(item, `${path}/${index}`, depth + 1);
-	} else if (typeof value === "object" && value !== null) {
-		for (const name in value) {
-			requireSound(name, path, depth);
-			requireSound(
-				(value as Record<string, unknown>)[name],
-				`${path}/${name}`,
-				depth + 1,
-			);
-		}
-	}
+  if (depth > DEEPEST) throw malformed(`The body is nested deeper than ${DEEPEST} levels.`)
+  if (typeof value === 'string') {
+    if (value.includes('\0')) throw invalidField('body', path.slice(0, 512), 'characters', 'must not hold the NUL character')
+    if (!value.isWellFormed()) throw invalidField('body', path.slice(0, 512), 'characters', 'must not hold a lone surrogate')
+  } else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) requireSound(item, `${path}/${index}`, depth + 1)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const name in value) {
+      requireSound(name, path, depth)
+      requireSound((value as Record<string, unknown>)[name], `${path}/${name}`, depth + 1)
+    }
+  }
 }
 
 /**
@@ -111,47 +84,30 @@ function requireSound(value: unknown, path: string, depth: number): void {
  * Without a prototype, so that `?__proto__=1` is a name like any other.
  */
 export function parseQuery(text: string): Record<string, unknown> {
-	const query: Record<string, unknown> = Object.create(null);
-	if (text === "") return query;
-	for (const [name, value] of parsePairs(text)) {
-		if (name.includes("\0") || value.includes("\0")) {
-			throw invalidField(
-				"query",
-				`/${name.replaceAll("\0", "").slice(0, 256)}`,
-				"characters",
-				"must not hold the NUL character",
-			);
-		}
-		const before = query[name];
-		query[name] =
-			before === undefined
-				? value
-				: Array.isArray(before)
-					? [...before, value]
-					: [before, value];
-	}
-	return query;
+  const query: Record<string, unknown> = Object.create(null)
+  if (text === '') return query
+  for (const [name, value] of parsePairs(text)) {
+    if (name.includes('\0') || value.includes('\0')) {
+      throw invalidField('query', `/${name.replaceAll('\0', '').slice(0, 256)}`, 'characters', 'must not hold the NUL character')
+    }
+    const before = query[name]
+    query[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  return query
 }
 
 function* parsePairs(text: string): Generator<[string, string]> {
-	for (const pair of text.split("&")) {
-		if (pair === "") continue;
-		const at = pair.indexOf("=");
-		try {
-			yield at < 0
-				? [decodeComponent(pair), ""]
-				: [
-						decodeComponent(pair.slice(0, at)),
-						decodeComponent(pair.slice(at + 1)),
-					];
-		} catch {
-			throw malformed("The percent-encoding is not valid UTF-8.");
-		}
-	}
+  for (const pair of text.split('&')) {
+    if (pair === '') continue
+    const at = pair.indexOf('=')
+    try {
+      yield at < 0 ? [decodeComponent(pair), ''] : [decodeComponent(pair.slice(0, at)), decodeComponent(pair.slice(at + 1))]
+    } catch {
+      throw malformed('The percent-encoding is not valid UTF-8.')
+    }
+  }
 }
 
 function decodeComponent(text: string): string {
-	return text.includes("%") || text.includes("+")
-		? decodeURIComponent(text.replaceAll("+", " "))
-		: text;
+  return text.includes('%') || text.includes('+') ? decodeURIComponent(text.replaceAll('+', ' ')) : text
 }

@@ -1,34 +1,28 @@
-import { types } from "pg";
+import { types } from 'pg'
 
-const { DATE, INT8, TIMESTAMPTZ } = types.builtins;
-const TEXT_ARRAY = 1009;
+const { DATE, INT8, TIMESTAMPTZ } = types.builtins
+const TEXT_ARRAY = 1009
 
 /**
  * How column values arrive in the code, by PostgreSQL type: instants and dates as RFC 3339 text (a Date and its toISOString cost thirty times
  * as much as slicing), bigint as number (only counts are bigint here), text[] without a general parser in the usual case.
  */
-export const COLUMN_PARSERS: Readonly<
-	Record<number, (text: string) => unknown>
-> = {
-	[TIMESTAMPTZ]: instantFromText,
-	[DATE]: (text) => text,
-	[INT8]: Number,
-	[TEXT_ARRAY]: textArrayFromText,
-};
+export const COLUMN_PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  [TIMESTAMPTZ]: instantFromText,
+  [DATE]: (text) => text,
+  [INT8]: Number,
+  [TEXT_ARRAY]: textArrayFromText,
+}
 
 /** `2026-01-31 09:30:00.12+00`, as a session in UTC prints it, as `2026-01-31T09:30:00.120Z`. */
 export function instantFromText(text: string): string {
-	const fraction = text.slice(19, -3);
-	return `${text.slice(0, 10)}T${text.slice(11, 19)}${fraction === "" ? ".000" : fraction.padEnd(4, "0")}Z`;
+  const fraction = text.slice(19, -3)
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}${fraction === '' ? '.000' : fraction.padEnd(4, '0')}Z`
 }
 
-const parseTextArray = types.getTypeParser(TEXT_ARRAY as never, "text") as (
-	text: string,
-) => string[];
+const parseTextArray = types.getTypeParser(TEXT_ARRAY as never, 'text') as (text: string) => string[]
 
 function textArrayFromText(text: string): string[] {
-	if (text === "{}") return [];
-	return text.includes('"') || text.includes("\\")
-		? parseTextArray(text)
-		: text.slice(1, -1).split(",");
+  if (text === '{}') return []
+  return text.includes('"') || text.includes('\\') ? parseTextArray(text) : text.slice(1, -1).split(',')
 }

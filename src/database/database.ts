@@ -1,15 +1,15 @@
-import type { Kysely, Transaction as KyselyTransaction } from "kysely";
-import type { DB } from "../../generated/database.ts";
-import type { Notifications } from "./notifications.ts";
+import type { Kysely, Transaction as KyselyTransaction } from 'kysely'
+import type { DB } from '../../generated/database.ts'
+import type { Notifications } from './notifications.ts'
 
-export type Database = Kysely<DB>;
+export type Database = Kysely<DB>
 
 /** A function that takes one must run inside a transaction. */
-export type Transaction = KyselyTransaction<DB>;
+export type Transaction = KyselyTransaction<DB>
 
 /** An open database, a server's or the embedded one: nothing outside this folder knows which. */
 export type DatabaseConnection = Readonly<{
-	db: Database;
-	notifications: Notifications;
-	close(): Promise<void>;
-}>;
+  db: Database
+  notifications: Notifications
+  close(): Promise<void>
+}>

@@ -1,80 +1,69 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { PGlite } from "@electric-sql/pglite";
-import { btree_gin } from "@electric-sql/pglite/contrib/btree_gin";
-import { Kysely, PGliteDialect, sql } from "kysely";
-import type { Logger } from "pino";
-import type { DB } from "../../generated/database.ts";
-import { COLUMN_PARSERS } from "./column-types.ts";
-import type { DatabaseConnection } from "./database.ts";
-import { SOLE_INSTANCE } from "./notifications.ts";
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { PGlite } from '@electric-sql/pglite'
+import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin'
+import { Kysely, PGliteDialect, sql } from 'kysely'
+import type { Logger } from 'pino'
+import type { DB } from '../../generated/database.ts'
+import { COLUMN_PARSERS } from './column-types.ts'
+import type { DatabaseConnection } from './database.ts'
+import { SOLE_INSTANCE } from './notifications.ts'
 
-const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000;
+const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
 
 export class DirectoryInUseError extends Error {
-	constructor(directory: string) {
-		super(
-			`Another process is using the embedded database in ${directory}. Stop it first, or set DATA_DIR to another directory.`,
-		);
-	}
+  constructor(directory: string) {
+    super(`Another process is using the embedded database in ${directory}. Stop it first, or set DATA_DIR to another directory.`)
+  }
 }
 
 /**
  * PostgreSQL inside this process (PGlite), with its data in a directory, or in memory alone when there is none.
  * @throws DirectoryInUseError
  */
-export async function openEmbedded(
-	directory: string | undefined,
-	logger: Logger,
-): Promise<DatabaseConnection> {
-	const unlock =
-		directory === undefined ? () => undefined : lockDirectory(directory);
-	try {
-		const pglite = await startPglite(directory);
-		const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }) });
-		// There is no autovacuum in here.
-		const vacuum = () =>
-			sql`vacuum (analyze)`
-				.execute(db)
-				.catch((error: Error) =>
-					logger.warn({ error: error.message }, "vacuum failed"),
-				);
-		await vacuum();
-		const nightly = setInterval(vacuum, VACUUM_INTERVAL_MILLISECONDS).unref();
-		return {
-			db,
-			notifications: SOLE_INSTANCE,
-			async close() {
-				clearInterval(nightly);
-				await db.destroy();
-				unlock();
-			},
-		};
-	} catch (error) {
-		unlock();
-		throw error;
-	}
+export async function openEmbedded(directory: string | undefined, logger: Logger): Promise<DatabaseConnection> {
+  const unlock = directory === undefined ? () => undefined : lockDirectory(directory)
+  try {
+    const pglite = await startPglite(directory)
+    const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }) })
+    // There is no autovacuum in here.
+    const vacuum = () => sql`vacuum (analyze)`.execute(db).catch((error: Error) => logger.warn({ error: error.message }, 'vacuum failed'))
+    await vacuum()
+    const nightly = setInterval(vacuum, VACUUM_INTERVAL_MILLISECONDS).unref()
+    return {
+      db,
+      notifications: SOLE_INSTANCE,
+      async close() {
+        clearInterval(nightly)
+        await db.destroy()
+        unlock()
+      },
+    }
+  } catch (error) {
+    unlock()
+    throw error
+  }
 }
 
 async function startPglite(directory: string | undefined): Promise<PGlite> {
-	const settings = {
-		extensions: { btree_gin },
-		parsers: COLUMN_PARSERS as Record<number, (text: string) => unknown>,
-		// PGlite's own list of start parameters, with a smaller cache: 233 MB of memory instead of 353.
-		startParams: [...PGlite.defaultStartParams, "-c", "shared_buffers=32MB"],
-	};
-	if (directory === undefined) return PGlite.create(settings);
-	const data = join(directory, "postgres");
-	if (!existsSync(data)) {
-		// A kill in the middle of the first start leaves a broken directory: it is made aside, and gets its name when it is whole.
-		const aside = join(directory, "postgres.new");
-		rmSync(aside, { recursive: true, force: true });
-		const fresh = await PGlite.create({ ...settings, dataDir: aside });
-		await fresh.close();
-		renameSync(aside, data);
-	}
-	return PGlite.create({ ...settings, dataDir: data });
+  const settings = {
+    extensions: { btree_gin },
+    parsers: COLUMN_PARSERS as Record<number, (text: string) => unknown>,
+    // PGlite's own list of start parameters, with a smaller cache: 233 MB of memory instead of 353.
+    startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=32MB'],
+  }
+  if (directory === undefined) return PGlite.create(settings)
+  const data = join(directory, 'postgres')
+  if (!existsSync(data)) {
+    // A kill in the middle of the first start leaves a broken directory: it is made aside, and gets its name when it is whole.
+    const aside = join(directory, 'postgres.new')
+    rmSync(aside, { recursive: true, force: true })
+    const fresh = await PGlite.create({ ...settings, dataDir: aside })
+    await fresh.close()
+    renameSync(aside, data)
+  }
+  return PGlite.create({ ...settings, dataDir: data })
 }
 
 /**
@@ -82,13 +71,13 @@ async function startPglite(directory: string | undefined): Promise<PGlite> {
  * operating system frees however the process ends.
  */
 function lockDirectory(directory: string): () => void {
-	mkdirSync(directory, { recursive: true, mode: 0o700 });
-	const lock = new DatabaseSync(join(directory, "lock"));
-	try {
-		lock.exec("pragma busy_timeout = 0; begin exclusive");
-	} catch {
-		lock.close();
-		throw new DirectoryInUseError(directory);
-	}
-	return () => lock.close();
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const lock = new DatabaseSync(join(directory, 'lock'))
+  try {
+    lock.exec('pragma busy_timeout = 0; begin exclusive')
+  } catch {
+    lock.close()
+    throw new DirectoryInUseError(directory)
+  }
+  return () => lock.close()
 }

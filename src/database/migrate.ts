@@ -1,39 +1,35 @@
-import { promises as fs } from "node:fs";
-import path from "node:path";
-import { Kysely, PostgresDialect, sql } from "kysely";
-import {
-	FileMigrationProvider,
-	type MigrationResult,
-	Migrator,
-} from "kysely/migration";
-import pg from "pg";
-import type { DatabaseConfig } from "../config.ts";
-import type { Database } from "./database.ts";
-import { sessionSettings } from "./server.ts";
+import { promises as fs } from 'node:fs'
+import path from 'node:path'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import { FileMigrationProvider, type MigrationResult, Migrator } from 'kysely/migration'
+import pg from 'pg'
+import type { DatabaseConfig } from '../config.ts'
+import type { Database } from './database.ts'
+import { sessionSettings } from './server.ts'
 
 const provider = new FileMigrationProvider({
-	fs,
-	path,
-	migrationFolder: path.resolve(import.meta.dirname, "../../migrations"),
-});
+  fs,
+  path,
+  migrationFolder: path.resolve(import.meta.dirname, '../../migrations'),
+})
 
-const migratorOf = (db: Database) => new Migrator({ db, provider });
+const migratorOf = (db: Database) => new Migrator({ db, provider })
 
 /**
  * Brings the schema up to date. Any number of processes may do so at once: one migrates, the others wait for its advisory lock.
  * @returns the names of the migrations that ran
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
-	const { results = [], error } = await migratorOf(db).migrateToLatest();
-	if (error !== undefined) throw migrationError(results, error);
-	return results.map(({ migrationName }) => migrationName);
+  const { results = [], error } = await migratorOf(db).migrateToLatest()
+  if (error !== undefined) throw migrationError(results, error)
+  return results.map(({ migrationName }) => migrationName)
 }
 
 /** Takes the newest migration back. */
 export async function migrateDown(db: Database): Promise<string[]> {
-	const { results = [], error } = await migratorOf(db).migrateDown();
-	if (error !== undefined) throw migrationError(results, error);
-	return results.map(({ migrationName }) => migrationName);
+  const { results = [], error } = await migratorOf(db).migrateDown()
+  if (error !== undefined) throw migrationError(results, error)
+  return results.map(({ migrationName }) => migrationName)
 }
 
 /**
@@ -41,50 +37,36 @@ export async function migrateDown(db: Database): Promise<string[]> {
  * @param run what to do, migrateToLatest or migrateDown
  */
 export async function migrateServer(
-	config: Extract<DatabaseConfig, { kind: "server" }>,
-	run: (db: Database) => Promise<string[]>,
+  config: Extract<DatabaseConfig, { kind: 'server' }>,
+  run: (db: Database) => Promise<string[]>,
 ): Promise<string[]> {
-	const pool = new pg.Pool({
-		...sessionSettings(config.listenUrl),
-		connectionTimeoutMillis: 10_000,
-		max: 1,
-		application_name: "docket-migrate",
-	});
-	pool.on("error", () => undefined);
-	const db: Database = new Kysely({ dialect: new PostgresDialect({ pool }) });
-	try {
-		return await run(db);
-	} finally {
-		await db.destroy();
-	}
+  const pool = new pg.Pool({
+    ...sessionSettings(config.listenUrl),
+    connectionTimeoutMillis: 10_000,
+    max: 1,
+    application_name: 'docket-migrate',
+  })
+  pool.on('error', () => undefined)
+  const db: Database = new Kysely({ dialect: new PostgresDialect({ pool }) })
+  try {
+    return await run(db)
+  } finally {
+    await db.destroy()
+  }
 }
 
-let newest: Promise<string | undefined> | undefined;
+let newest: Promise<string | undefined> | undefined
 
 /** Whether the newest migration of this version has run. Newer ones than ours do not matter: they are made so that this version goes on. */
 export async function isMigrated(db: Database): Promise<boolean> {
-	newest ??= provider
-		.getMigrations()
-		.then((migrations) => Object.keys(migrations).sort().at(-1));
-	const { rows } = await sql<{
-		found: boolean;
-	}>`select exists (select from kysely_migration where name = ${await newest}) as found`.execute(
-		db,
-	);
-	return rows[0]?.found === true;
+  newest ??= provider.getMigrations().then((migrations) => Object.keys(migrations).sort().at(-1))
+  const { rows } = await sql<{
+    found: boolean
+  }>`select exists (select from kysely_migration where name = ${await newest}) as found`.execute(db)
+  return rows[0]?.found === true
 }
 
-function migrationError(
-	results: readonly MigrationResult[],
-	cause: unknown,
-): Error {
-	const failed = results.find(
-		({ status }) => status === "Error",
-	)?.migrationName;
-	return new Error(
-		failed === undefined
-			? "The migrations could not run."
-			: `The migration ${failed} failed.`,
-		{ cause },
-	);
+function migrationError(results: readonly MigrationResult[], cause: unknown): Error {
+  const failed = results.find(({ status }) => status === 'Error')?.migrationName
+  return new Error(failed === undefined ? 'The migrations could not run.' : `The migration ${failed} failed.`, { cause })
 }

@@ -6,19 +6,19 @@
  * and `settle()` resolves only when every listening instance has taken in all messages sent before, or has stopped being current.
  */
 export type Notifications = Readonly<{
-	isCurrent(): boolean;
-	/** Calls back with every message, and with undefined when messages may have been lost and nothing cached can be trusted. */
-	subscribe(receive: (message: string | undefined) => void): void;
-	settle(): Promise<void>;
-	close(): Promise<void>;
-}>;
+  isCurrent(): boolean
+  /** Calls back with every message, and with undefined when messages may have been lost and nothing cached can be trusted. */
+  subscribe(receive: (message: string | undefined) => void): void
+  settle(): Promise<void>
+  close(): Promise<void>
+}>
 
-export const NOTIFICATION_CHANNEL = "docket";
+export const NOTIFICATION_CHANNEL = 'docket'
 
 /** The embedded database has this process alone, which has heard what it says itself. */
 export const SOLE_INSTANCE: Notifications = {
-	isCurrent: () => true,
-	subscribe: () => undefined,
-	settle: async () => undefined,
-	close: async () => undefined,
-};
+  isCurrent: () => true,
+  subscribe: () => undefined,
+  settle: async () => undefined,
+  close: async () => undefined,
+}

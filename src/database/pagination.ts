@@ -1,58 +1,39 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /** Where a page ended: the sort key of its last row and its id. The key is null where the order is that of the ids alone. */
-export type Position = Readonly<{ key: string | null; id: string }>;
+export type Position = Readonly<{ key: string | null; id: string }>
 
 /** A page as every listing answers it. */
-export type Page<Item> = { items: Item[]; nextCursor: string | null };
+export type Page<Item> = { items: Item[]; nextCursor: string | null }
 
-const SIGNATURE_BYTES = 16;
+const SIGNATURE_BYTES = 16
 
 /** Makes and reads cursors: a position, signed together with what it belongs to (operation, owner, order), so that it works for nothing else. */
 export class Cursors {
-	readonly #key: Buffer;
+  readonly #key: Buffer
 
-	constructor(key: Buffer) {
-		this.#key = key;
-	}
+  constructor(key: Buffer) {
+    this.#key = key
+  }
 
-	encode(belongsTo: string, { key, id }: Position): string {
-		const position = Buffer.from(JSON.stringify([key, id]));
-		return Buffer.concat([this.#sign(belongsTo, position), position]).toString(
-			"base64url",
-		);
-	}
+  encode(belongsTo: string, { key, id }: Position): string {
+    const position = Buffer.from(JSON.stringify([key, id]))
+    return Buffer.concat([this.#sign(belongsTo, position), position]).toString('base64url')
+  }
 
-	/** The position, or undefined for a cursor that was not made here for `belongsTo`. */
-	decode(belongsTo: string, cursor: string): Position | undefined {
-		const bytes = Buffer.from(cursor, "base64url");
-		if (
-			bytes.length <= SIGNATURE_BYTES ||
-			bytes.toString("base64url") !== cursor
-		)
-			return undefined;
-		const position = bytes.subarray(SIGNATURE_BYTES);
-		if (
-			!timingSafeEqual(
-				bytes.subarray(0, SIGNATURE_BYTES),
-				this.#sign(belongsTo, position),
-			)
-		)
-			return undefined;
-		const [key, id] = JSON.parse(position.toString()) as [
-			string | null,
-			string,
-		];
-		return { key, id };
-	}
+  /** The position, or undefined for a cursor that was not made here for `belongsTo`. */
+  decode(belongsTo: string, cursor: string): Position | undefined {
+    const bytes = Buffer.from(cursor, 'base64url')
+    if (bytes.length <= SIGNATURE_BYTES || bytes.toString('base64url') !== cursor) return undefined
+    const position = bytes.subarray(SIGNATURE_BYTES)
+    if (!timingSafeEqual(bytes.subarray(0, SIGNATURE_BYTES), this.#sign(belongsTo, position))) return undefined
+    const [key, id] = JSON.parse(position.toString()) as [string | null, string]
+    return { key, id }
+  }
 
-	#sign(belongsTo: string, position: Buffer): Buffer {
-		return createHmac("sha256", this.#key)
-			.update(`${belongsTo}\n`)
-			.update(position)
-			.digest()
-			.subarray(0, SIGNATURE_BYTES);
-	}
+  #sign(belongsTo: string, position: Buffer): Buffer {
+    return createHmac('sha256', this.#key).update(`${belongsTo}\n`).update(position).digest().subarray(0, SIGNATURE_BYTES)
+  }
 }
 
 /**
@@ -60,17 +41,12 @@ export class Cursors {
  * @param present makes an item of a row
  * @param cursorAfter makes the cursor after a row
  */
-export function pageOf<Row, Item>(
-	rows: Row[],
-	limit: number,
-	present: (row: Row) => Item,
-	cursorAfter: (row: Row) => string,
-): Page<Item> {
-	const more = rows.length > limit;
-	if (more) rows.length = limit;
-	const last = rows.at(-1);
-	return {
-		items: rows.map(present),
-		nextCursor: more && last !== undefined ? cursorAfter(last) : null,
-	};
+export function pageOf<Row, Item>(rows: Row[], limit: number, present: (row: Row) => Item, cursorAfter: (row: Row) => string): Page<Item> {
+  const more = rows.length > limit
+  if (more) rows.length = limit
+  const last = rows.at(-1)
+  return {
+    items: rows.map(present),
+    nextCursor: more && last !== undefined ? cursorAfter(last) : null,
+  }
 }

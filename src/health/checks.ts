@@ -1,62 +1,46 @@
-import { statfs } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
-import { getHeapStatistics } from "node:v8";
-import { sql } from "kysely";
-import type { components } from "../../generated/api.ts";
-import type { Context } from "../context.ts";
-import type { Database } from "../database/database.ts";
-import { isMigrated } from "../database/migrate.ts";
+import { statfs } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getHeapStatistics } from 'node:v8'
+import { sql } from 'kysely'
+import type { components } from '../../generated/api.ts'
+import type { Context } from '../context.ts'
+import type { Database } from '../database/database.ts'
+import { isMigrated } from '../database/migrate.ts'
 
-type Check = components["schemas"]["HealthCheck"];
+type Check = components['schemas']['HealthCheck']
 
-const DATABASE_TIMEOUT_MILLISECONDS = 1000;
+const DATABASE_TIMEOUT_MILLISECONDS = 1000
 /** V8 ends the process when the heap is full; above this share it spends its time on garbage. */
-const FULLEST_HEAP = 0.95;
+const FULLEST_HEAP = 0.95
 /** Bytes that must be free where data or temporary files go. */
-const LEAST_FREE_DISK = 64 * 1024 * 1024;
+const LEAST_FREE_DISK = 64 * 1024 * 1024
 
-const healthy = (detail: string): Check => ({ status: "healthy", detail });
-const unhealthy = (detail: string): Check => ({ status: "unhealthy", detail });
+const healthy = (detail: string): Check => ({ status: 'healthy', detail })
+const unhealthy = (detail: string): Check => ({ status: 'unhealthy', detail })
 
 export async function checkDatabase(db: Database): Promise<Check> {
-	const startedAt = performance.now();
-	const answered = sql`select 1`.execute(db).then(
-		() => true,
-		() => false,
-	);
-	const inTime = await Promise.race([
-		answered,
-		sleep(DATABASE_TIMEOUT_MILLISECONDS, false, { ref: false }),
-	]);
-	return inTime
-		? healthy(`${Math.ceil(performance.now() - startedAt)} ms`)
-		: unhealthy("no answer");
+  const startedAt = performance.now()
+  const answered = sql`select 1`.execute(db).then(
+    () => true,
+    () => false,
+  )
+  const inTime = await Promise.race([answered, sleep(DATABASE_TIMEOUT_MILLISECONDS, false, { ref: false })])
+  return inTime ? healthy(`${Math.ceil(performance.now() - startedAt)} ms`) : unhealthy('no answer')
 }
 
 export async function checkMigrations(db: Database): Promise<Check> {
-	const current = await Promise.race([
-		isMigrated(db).catch(() => false),
-		sleep(DATABASE_TIMEOUT_MILLISECONDS, false, { ref: false }),
-	]);
-	return current ? healthy("up to date") : unhealthy("not up to date");
+  const current = await Promise.race([isMigrated(db).catch(() => false), sleep(DATABASE_TIMEOUT_MILLISECONDS, false, { ref: false })])
+  return current ? healthy('up to date') : unhealthy('not up to date')
 }
 
 export function checkMemory(): Check {
-	const { used_heap_size, heap_size_limit } = getHeapStatistics();
-	const share = used_heap_size / heap_size_limit;
-	return (share < FULLEST_HEAP ? healthy : unhealthy)(
-		`${Math.round(share * 100)} % of the heap used`,
-	);
+  const { used_heap_size, heap_size_limit } = getHeapStatistics()
+  const share = used_heap_size / heap_size_limit
+  return (share < FULLEST_HEAP ? healthy : unhealthy)(`${Math.round(share * 100)} % of the heap used`)
 }
 
-export async function checkDisk({
-	database,
-}: Context["config"]): Promise<Check> {
-	const { bavail, bsize } = await statfs(
-		(database.kind === "embedded" && database.directory) || ".",
-	);
-	const free = bavail * bsize;
-	return (free >= LEAST_FREE_DISK ? healthy : unhealthy)(
-		`${Math.round(free / 1024 / 1024)} MiB free`,
-	);
+export async function checkDisk({ database }: Context['config']): Promise<Check> {
+  const { bavail, bsize } = await statfs((database.kind === 'embedded' && database.directory) || '.')
+  const free = bavail * bsize
+  return (free >= LEAST_FREE_DISK ? healthy : unhealthy)(`${Math.round(free / 1024 / 1024)} MiB free`)
 }

@@ -1,124 +1,86 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Lifecycle } from "../context.ts";
-import { malformed, Problem } from "../problem.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Lifecycle } from '../context.ts'
+import { malformed, Problem } from '../problem.ts'
 
 /** For answers that no browser shows; the pages under /docs bring a policy of their own. */
 const SECURITY_HEADERS = {
-	"X-Content-Type-Options": "nosniff",
-	"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-	"Referrer-Policy": "no-referrer",
-	"Cross-Origin-Resource-Policy": "same-origin",
-} as const;
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+} as const
 
-const MOST_HEADERS = 100;
+const MOST_HEADERS = 100
 
 /** Headers that may come once only: Node would silently keep the first. */
-const SINGLE = new Set([
-	"host",
-	"authorization",
-	"content-type",
-	"content-length",
-	"content-encoding",
-	"if-match",
-	"if-none-match",
-]);
+const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding', 'if-match', 'if-none-match'])
 
 /** Runs for every request before anything else does: headers that every answer has, and requests that none should get through with. */
 export function guardFront(app: FastifyInstance, lifecycle: Lifecycle): void {
-	const refuseOtherMethods = watchMethods(app);
-	app.addHook("onRequest", (request, reply, done) => {
-		reply.headers(SECURITY_HEADERS);
-		reply.header("X-Request-Id", request.id);
-		if (lifecycle.draining) reply.header("Connection", "close");
-		try {
-			requireReadable(request);
-			if (request.is404 || isPlainOptions(request))
-				refuseOtherMethods(request, reply);
-		} catch (error) {
-			return done(error as Error);
-		}
-		if (!reply.sent) done();
-	});
-	app.setNotFoundHandler(() => {
-		throw new Problem("NOT_FOUND", "There is no such path.");
-	});
+  const refuseOtherMethods = watchMethods(app)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS)
+    reply.header('X-Request-Id', request.id)
+    if (lifecycle.draining) reply.header('Connection', 'close')
+    try {
+      requireReadable(request)
+      if (request.is404 || isPlainOptions(request)) refuseOtherMethods(request, reply)
+    } catch (error) {
+      return done(error as Error)
+    }
+    if (!reply.sent) done()
+  })
+  app.setNotFoundHandler(() => {
+    throw new Problem('NOT_FOUND', 'There is no such path.')
+  })
 }
 
 /** OPTIONS of a browser that asks for permission (CORS) says which method it means; any other just asks what there is. */
-const isPlainOptions = ({ method, headers }: FastifyRequest) =>
-	method === "OPTIONS" &&
-	headers["access-control-request-method"] === undefined;
+const isPlainOptions = ({ method, headers }: FastifyRequest) => method === 'OPTIONS' && headers['access-control-request-method'] === undefined
 
 function requireReadable({ raw, is404, routeOptions }: FastifyRequest): void {
-	const { rawHeaders, headers } = raw;
-	if (rawHeaders.length > 2 * MOST_HEADERS)
-		throw new Problem(
-			"HEADERS_TOO_LARGE",
-			`There are more than ${MOST_HEADERS} headers.`,
-		);
-	let seen = "";
-	for (let index = 0; index < rawHeaders.length; index += 2) {
-		const name = rawHeaders[index]?.toLowerCase() ?? "";
-		if (!SINGLE.has(name)) continue;
-		if (seen.includes(`|${name}|`))
-			throw malformed(`The header ${name} is given twice.`);
-		seen += `|${name}|`;
-	}
-	// RFC 9112 §3.2: exactly one Host, and before 1.1 there was none.
-	if (raw.httpVersionMajor < 1 || !headers.host)
-		throw malformed("The Host header is missing.");
-	const sendsBody =
-		headers["transfer-encoding"] !== undefined ||
-		(headers["content-length"] !== undefined &&
-			headers["content-length"] !== "0");
-	if (!sendsBody || is404) return;
-	if (
-		headers["content-encoding"] !== undefined &&
-		headers["content-encoding"] !== "identity"
-	) {
-		throw new Problem(
-			"UNSUPPORTED_MEDIA_TYPE",
-			"The body must not be compressed.",
-		);
-	}
-	if (routeOptions.config.operation?.body === undefined)
-		throw new Problem("MALFORMED_REQUEST", "This operation takes no body.", {
-			headers: { Connection: "close" },
-		});
+  const { rawHeaders, headers } = raw
+  if (rawHeaders.length > 2 * MOST_HEADERS) throw new Problem('HEADERS_TOO_LARGE', `There are more than ${MOST_HEADERS} headers.`)
+  let seen = ''
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? ''
+    if (!SINGLE.has(name)) continue
+    if (seen.includes(`|${name}|`)) throw malformed(`The header ${name} is given twice.`)
+    seen += `|${name}|`
+  }
+  // RFC 9112 §3.2: exactly one Host, and before 1.1 there was none.
+  if (raw.httpVersionMajor < 1 || !headers.host) throw malformed('The Host header is missing.')
+  const sendsBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0')
+  if (!sendsBody || is404) return
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    throw new Problem('UNSUPPORTED_MEDIA_TYPE', 'The body must not be compressed.')
+  }
+  if (routeOptions.config.operation?.body === undefined)
+    throw new Problem('MALFORMED_REQUEST', 'This operation takes no body.', {
+      headers: { Connection: 'close' },
+    })
 }
 
 /** Fastify answers 404 to a method that a path does not have. Here it is 405 with `Allow`, and OPTIONS answers `Allow` alone. */
-function watchMethods(
-	app: FastifyInstance,
-): (request: FastifyRequest, reply: FastifyReply) => void {
-	const methodsOf = new Map<
-		string,
-		{ pattern: RegExp; methods: Set<string> }
-	>();
-	app.addHook("onRoute", ({ url, method }) => {
-		if (url === "*") return;
-		const path = methodsOf.get(url) ?? {
-			pattern: new RegExp(
-				`^${url.replaceAll(/[.()]/g, "\\$&").replaceAll(/:\w+/g, "[^/]+").replace("*", ".*")}$`,
-			),
-			methods: new Set(["OPTIONS"]),
-		};
-		for (const name of [method].flat()) path.methods.add(name);
-		methodsOf.set(url, path);
-	});
-	return ({ method, url }, reply) => {
-		const [path = ""] = url.split("?");
-		const allowed = new Set(
-			[...methodsOf.values()]
-				.filter(({ pattern }) => pattern.test(path))
-				.flatMap(({ methods }) => [...methods]),
-		);
-		if (allowed.size === 0) return;
-		const allow = [...allowed].sort().join(", ");
-		if (method === "OPTIONS")
-			return void reply.code(204).header("Allow", allow).send();
-		throw new Problem("METHOD_NOT_ALLOWED", `This path allows ${allow}.`, {
-			headers: { Allow: allow },
-		});
-	};
+function watchMethods(app: FastifyInstance): (request: FastifyRequest, reply: FastifyReply) => void {
+  const methodsOf = new Map<string, { pattern: RegExp; methods: Set<string> }>()
+  app.addHook('onRoute', ({ url, method }) => {
+    if (url === '*') return
+    const path = methodsOf.get(url) ?? {
+      pattern: new RegExp(`^${url.replaceAll(/[.()]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+').replace('*', '.*')}$`),
+      methods: new Set(['OPTIONS']),
+    }
+    for (const name of [method].flat()) path.methods.add(name)
+    methodsOf.set(url, path)
+  })
+  return ({ method, url }, reply) => {
+    const [path = ''] = url.split('?')
+    const allowed = new Set([...methodsOf.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]))
+    if (allowed.size === 0) return
+    const allow = [...allowed].sort().join(', ')
+    if (method === 'OPTIONS') return void reply.code(204).header('Allow', allow).send()
+    throw new Problem('METHOD_NOT_ALLOWED', `This path allows ${allow}.`, {
+      headers: { Allow: allow },
+    })
+  }
 }

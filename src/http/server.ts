@@ -1,92 +1,71 @@
-import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
-import {
-	type FastifyInstance,
-	type FastifyServerOptions,
-	fastify,
-	LogController,
-} from "fastify";
-import type { Logger } from "pino";
-import { malformed, Problem } from "../problem.ts";
-import { documentOf, problemFrom, sendProblem } from "./problems.ts";
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { type FastifyInstance, type FastifyServerOptions, fastify, LogController } from 'fastify'
+import type { Logger } from 'pino'
+import { malformed, Problem } from '../problem.ts'
+import { documentOf, problemFrom, sendProblem } from './problems.ts'
 
 /** Bytes. The longest description, with every character escaped, is 120 kB. */
-export const LARGEST_BODY = 262_144;
-const LARGEST_HEADERS = 16_384;
+export const LARGEST_BODY = 262_144
+const LARGEST_HEADERS = 16_384
 
 /**
  * Fastify with the limits that it lacks by default: without them slow headers and slow bodies live for ever, and errors of the parser and the
  * router bypass the error handler.
  */
-export function createServer(
-	logger: Logger,
-	trustedProxies: readonly string[],
-): FastifyInstance {
-	return fastify({
-		loggerInstance: logger,
-		// One line a request is written by http/access-log.ts; a child logger for each would cost as much as the line.
-		logController: new LogController({ disableRequestLogging: true }),
-		childLoggerFactory: (parent) => parent,
-		genReqId: requestId,
-		trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
-		bodyLimit: LARGEST_BODY,
-		requestTimeout: 10_000,
-		keepAliveTimeout: 65_000,
-		return503OnClosing: false,
-		forceCloseConnections: false,
-		http: {
-			headersTimeout: 5000,
-			requestTimeout: 10_000,
-			connectionsCheckingInterval: 1000,
-			maxHeaderSize: LARGEST_HEADERS,
-		},
-		routerOptions: {
-			maxParamLength: 100,
-			// The text itself: a parser that throws here would bypass the error handler, so contract/parsing.ts reads it later.
-			querystringParser: ((text: string) => text) as never,
-		},
-		frameworkErrors: (error, request, reply) => {
-			reply.header("X-Request-Id", request.id);
-			sendProblem(problemFrom(error, request, logger), request, reply);
-		},
-		clientErrorHandler: answerUnreadable,
-	} as FastifyServerOptions) as FastifyInstance;
+export function createServer(logger: Logger, trustedProxies: readonly string[]): FastifyInstance {
+  return fastify({
+    loggerInstance: logger,
+    // One line a request is written by http/access-log.ts; a child logger for each would cost as much as the line.
+    logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: (parent) => parent,
+    genReqId: requestId,
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    bodyLimit: LARGEST_BODY,
+    requestTimeout: 10_000,
+    keepAliveTimeout: 65_000,
+    return503OnClosing: false,
+    forceCloseConnections: false,
+    http: {
+      headersTimeout: 5000,
+      requestTimeout: 10_000,
+      connectionsCheckingInterval: 1000,
+      maxHeaderSize: LARGEST_HEADERS,
+    },
+    routerOptions: {
+      maxParamLength: 100,
+      // The text itself: a parser that throws here would bypass the error handler, so contract/parsing.ts reads it later.
+      querystringParser: ((text: string) => text) as never,
+    },
+    frameworkErrors: (error, request, reply) => {
+      reply.header('X-Request-Id', request.id)
+      sendProblem(problemFrom(error, request, logger), request, reply)
+    },
+    clientErrorHandler: answerUnreadable,
+  } as FastifyServerOptions) as FastifyInstance
 }
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/;
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
 
-function requestId({
-	headers,
-}: {
-	headers: IncomingMessage["headers"];
-}): string {
-	const sent = headers["x-request-id"];
-	return typeof sent === "string" && REQUEST_ID.test(sent)
-		? sent
-		: randomUUID();
+function requestId({ headers }: { headers: IncomingMessage['headers'] }): string {
+  const sent = headers['x-request-id']
+  return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID()
 }
 
 /** What is no HTTP never becomes a request: the answer is written to the socket by hand. */
-function answerUnreadable(
-	error: Error & { code?: string },
-	socket: Socket,
-): void {
-	if (socket.destroyed || !socket.writable || error.code === "ECONNRESET")
-		return void socket.destroy();
-	const problem =
-		error.code === "HPE_HEADER_OVERFLOW"
-			? new Problem(
-					"HEADERS_TOO_LARGE",
-					`The headers are larger than ${LARGEST_HEADERS} bytes.`,
-				)
-			: error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-				? new Problem("REQUEST_TIMEOUT", "The request took too long to arrive.")
-				: malformed("The request cannot be read as HTTP.");
-	const id = randomUUID();
-	const body = JSON.stringify(documentOf(problem, id));
-	socket.end(
-		`HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-			`X-Request-Id: ${id}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
-	);
+function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const problem =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new Problem('HEADERS_TOO_LARGE', `The headers are larger than ${LARGEST_HEADERS} bytes.`)
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new Problem('REQUEST_TIMEOUT', 'The request took too long to arrive.')
+        : malformed('The request cannot be read as HTTP.')
+  const id = randomUUID()
+  const body = JSON.stringify(documentOf(problem, id))
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `X-Request-Id: ${id}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
+  )
 }

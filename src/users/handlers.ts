@@ -1,29 +1,29 @@
-import type { Context } from "../context.ts";
-import type { HandlersOf } from "../contract/types.ts";
-import { unauthenticated } from "../problem.ts";
-import { presentUser } from "./presenter.ts";
-import * as users from "./queries.ts";
-import { refusingTaken } from "./taken.ts";
+import type { Context } from '../context.ts'
+import type { HandlersOf } from '../contract/types.ts'
+import { unauthenticated } from '../problem.ts'
+import { presentUser } from './presenter.ts'
+import * as users from './queries.ts'
+import { refusingTaken } from './taken.ts'
 
-export const userHandlers = ({ db }: Context): HandlersOf<"users"> => ({
-	async getMe({ user }, respond) {
-		const me = await users.findUser(db, user.id);
-		if (me === undefined) throw gone();
-		return respond(200, presentUser(me));
-	},
+export const userHandlers = ({ db }: Context): HandlersOf<'users'> => ({
+  async getMe({ user }, respond) {
+    const me = await users.findUser(db, user.id)
+    if (me === undefined) throw gone()
+    return respond(200, presentUser(me))
+  },
 
-	async updateMe({ body, user }, respond) {
-		const me = await refusingTaken(
-			users.updateUser(db, user.id, {
-				...(body.username !== undefined && { username: body.username }),
-				...(body.timeZone !== undefined && { time_zone: body.timeZone }),
-				updated_at: new Date().toISOString(),
-			}),
-		);
-		if (me === undefined) throw gone();
-		return respond(200, presentUser(me));
-	},
-});
+  async updateMe({ body, user }, respond) {
+    const me = await refusingTaken(
+      users.updateUser(db, user.id, {
+        ...(body.username !== undefined && { username: body.username }),
+        ...(body.timeZone !== undefined && { time_zone: body.timeZone }),
+        updated_at: new Date().toISOString(),
+      }),
+    )
+    if (me === undefined) throw gone()
+    return respond(200, presentUser(me))
+  },
+})
 
 /** The user was deleted between the check of the token and now. */
-const gone = () => unauthenticated("The access token is not valid.");
+const gone = () => unauthenticated('The access token is not valid.')

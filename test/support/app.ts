@@ -1,165 +1,140 @@
-import { randomBytes } from "node:crypto";
-import type { FastifyInstance } from "fastify";
-import { type Logger, pino } from "pino";
-import type { Test } from "tap";
-import { buildApp } from "../../src/app.ts";
-import { type Config, readConfig } from "../../src/config.ts";
-import type { Context } from "../../src/context.ts";
-import type { Answer, Handlers } from "../../src/contract/types.ts";
-import { createContext } from "../../src/startup.ts";
-import { type Caller, callerOf } from "./client.ts";
-import { databaseUrl, execute, TEMPLATE } from "./postgres.ts";
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { type Logger, pino } from 'pino'
+import type { Test } from 'tap'
+import { buildApp } from '../../src/app.ts'
+import { type Config, readConfig } from '../../src/config.ts'
+import type { Context } from '../../src/context.ts'
+import type { Answer, Handlers } from '../../src/contract/types.ts'
+import { createContext } from '../../src/startup.ts'
+import { type Caller, callerOf } from './client.ts'
+import { databaseUrl, execute, TEMPLATE } from './postgres.ts'
 
-export const PASSWORD = "correct horse battery staple";
+export const PASSWORD = 'correct horse battery staple'
 
 /** Somebody who has registered, with a token. */
 export type Person = Readonly<{
-	id: string;
-	username: string;
-	email: string;
-	accessToken: string;
-	refreshToken: string;
-}>;
+  id: string
+  username: string
+  email: string
+  accessToken: string
+  refreshToken: string
+}>
 
 export type TestApp = Readonly<{
-	url: string;
-	app: FastifyInstance;
-	context: Context;
-	/** Calls operations as somebody, or as nobody. */
-	as(person?: Person | { accessToken: string }): Caller;
-	/** Registers somebody new. */
-	register(username?: string): Promise<Person>;
-	/** Registers somebody and makes them an admin. */
-	registerAdmin(): Promise<Person>;
-	/** Lines that were logged, as objects. */
-	logged: readonly Record<string, unknown>[];
-}>;
+  url: string
+  app: FastifyInstance
+  context: Context
+  /** Calls operations as somebody, or as nobody. */
+  as(person?: Person | { accessToken: string }): Caller
+  /** Registers somebody new. */
+  register(username?: string): Promise<Person>
+  /** Registers somebody and makes them an admin. */
+  registerAdmin(): Promise<Person>
+  /** Lines that were logged, as objects. */
+  logged: readonly Record<string, unknown>[]
+}>
 
 /** Whether these tests run on the embedded database. */
-export const EMBEDDED = process.env["DOCKET_TEST_SERVER"] === undefined;
+export const EMBEDDED = process.env['DOCKET_TEST_SERVER'] === undefined
 
-let count = 0;
+let count = 0
 
 /** A database of its own for a test file: its url, or undefined where each server has an embedded one in memory. */
 export async function createDatabase(t: Test): Promise<string | undefined> {
-	const server = process.env["DOCKET_TEST_SERVER"];
-	if (server === undefined) return undefined;
-	const name = `docket_${process.pid}_${count++}`;
-	await execute(
-		server,
-		`create database ${name} template ${TEMPLATE} strategy file_copy`,
-	);
-	t.teardown(() => execute(server, `drop database ${name}`));
-	return databaseUrl(server, name);
+  const server = process.env['DOCKET_TEST_SERVER']
+  if (server === undefined) return undefined
+  const name = `docket_${process.pid}_${count++}`
+  await execute(server, `create database ${name} template ${TEMPLATE} strategy file_copy`)
+  t.teardown(() => execute(server, `drop database ${name}`))
+  return databaseUrl(server, name)
 }
 
 /**
  * A server on a free port, over a database of its own unless one is given. Everything ends with the test.
  * @param overrides settings that differ from those of a test, as environment variables
  */
-export async function startApp(
-	t: Test,
-	overrides: Record<string, string> = {},
-	database?: string,
-): Promise<TestApp> {
-	const url = database ?? (await createDatabase(t));
-	const config = testConfig(url, overrides);
-	const logged: Record<string, unknown>[] = [];
-	const logger: Logger = pino(
-		{ level: "debug" },
-		{ write: (line: string) => void logged.push(JSON.parse(line)) },
-	);
-	const { context, database: connection } = await createContext(config, logger);
-	const answers = new Map<string, Answer>();
-	const app = await buildApp(context, (handlers) =>
-		recording(handlers, answers),
-	);
-	await app.listen({ host: "127.0.0.1", port: 0 });
-	t.teardown(async () => {
-		app.server.closeAllConnections();
-		await app.close();
-		await connection.close();
-	});
-	const address = app.server.address();
-	const baseUrl = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
-	const as = (person?: { accessToken: string }) =>
-		callerOf(baseUrl, person?.accessToken, answers);
+export async function startApp(t: Test, overrides: Record<string, string> = {}, database?: string): Promise<TestApp> {
+  const url = database ?? (await createDatabase(t))
+  const config = testConfig(url, overrides)
+  const logged: Record<string, unknown>[] = []
+  const logger: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const { context, database: connection } = await createContext(config, logger)
+  const answers = new Map<string, Answer>()
+  const app = await buildApp(context, (handlers) => recording(handlers, answers))
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    app.server.closeAllConnections()
+    await app.close()
+    await connection.close()
+  })
+  const address = app.server.address()
+  const baseUrl = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  const as = (person?: { accessToken: string }) => callerOf(baseUrl, person?.accessToken, answers)
 
-	const register = async (
-		username = `user-${randomBytes(6).toString("hex")}`,
-	): Promise<Person> => {
-		const { body } = await as()("register", {
-			body: { username, email: `${username}@example.com`, password: PASSWORD },
-			expect: 201,
-		});
-		return {
-			id: body.user.id,
-			username,
-			email: body.user.email,
-			accessToken: body.accessToken,
-			refreshToken: body.refreshToken,
-		};
-	};
-	return {
-		url: baseUrl,
-		app,
-		context,
-		as,
-		register,
-		async registerAdmin() {
-			const person = await register();
-			await context.db
-				.updateTable("users")
-				.set({ role: "admin" })
-				.where("id", "=", person.id)
-				.execute();
-			const { body } = await as()("login", {
-				body: { username: person.username, password: PASSWORD },
-				expect: 200,
-			});
-			return {
-				...person,
-				accessToken: body.accessToken,
-				refreshToken: body.refreshToken,
-			};
-		},
-		logged,
-	};
+  const register = async (username = `user-${randomBytes(6).toString('hex')}`): Promise<Person> => {
+    const { body } = await as()('register', {
+      body: { username, email: `${username}@example.com`, password: PASSWORD },
+      expect: 201,
+    })
+    return {
+      id: body.user.id,
+      username,
+      email: body.user.email,
+      accessToken: body.accessToken,
+      refreshToken: body.refreshToken,
+    }
+  }
+  return {
+    url: baseUrl,
+    app,
+    context,
+    as,
+    register,
+    async registerAdmin() {
+      const person = await register()
+      await context.db.updateTable('users').set({ role: 'admin' }).where('id', '=', person.id).execute()
+      const { body } = await as()('login', {
+        body: { username: person.username, password: PASSWORD },
+        expect: 200,
+      })
+      return {
+        ...person,
+        accessToken: body.accessToken,
+        refreshToken: body.refreshToken,
+      }
+    },
+    logged,
+  }
 }
 
-export function testConfig(
-	databaseUrl: string | undefined,
-	overrides: Record<string, string> = {},
-): Config {
-	const config = readConfig({
-		NODE_ENV: "test",
-		AUTH_SECRET: "Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo",
-		ARGON2_MEMORY_KIB: "1024",
-		ARGON2_ITERATIONS: "1",
-		...(databaseUrl !== undefined && {
-			DATABASE_URL: databaseUrl,
-			MIGRATE_AT_START: "false",
-			DATABASE_POOL_SIZE: "5",
-		}),
-		...overrides,
-	});
-	return databaseUrl === undefined && overrides["DATA_DIR"] === undefined
-		? { ...config, database: { kind: "embedded", directory: undefined } }
-		: config;
+export function testConfig(databaseUrl: string | undefined, overrides: Record<string, string> = {}): Config {
+  const config = readConfig({
+    NODE_ENV: 'test',
+    AUTH_SECRET: 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo',
+    ARGON2_MEMORY_KIB: '1024',
+    ARGON2_ITERATIONS: '1',
+    ...(databaseUrl !== undefined && {
+      DATABASE_URL: databaseUrl,
+      MIGRATE_AT_START: 'false',
+      DATABASE_POOL_SIZE: '5',
+    }),
+    ...overrides,
+  })
+  return databaseUrl === undefined && overrides['DATA_DIR'] === undefined
+    ? { ...config, database: { kind: 'embedded', directory: undefined } }
+    : config
 }
 
 /** Keeps what each handler answers, to compare it with what arrives. */
 function recording(handlers: Handlers, answers: Map<string, Answer>): Handlers {
-	const recorded = Object.entries(handlers).map(([id, handler]) => [
-		id,
-		async (request: { requestId: string }, respond: unknown) => {
-			const answer = await (handler as (...call: unknown[]) => Promise<Answer>)(
-				request,
-				respond,
-			);
-			answers.set(request.requestId, answer);
-			return answer;
-		},
-	]);
-	return Object.fromEntries(recorded) as Handlers;
+  const recorded = Object.entries(handlers).map(([id, handler]) => [
+    id,
+    async (request: { requestId: string }, respond: unknown) => {
+      const answer = await (handler as (...call: unknown[]) => Promise<Answer>)(request, respond)
+      answers.set(request.requestId, answer)
+      return answer
+    },
+  ])
+  return Object.fromEntries(recorded) as Handlers
 }

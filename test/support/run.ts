@@ -2,35 +2,26 @@
  * Runs the tests: on a PostgreSQL server that lives as long as the run, on the one of TEST_DATABASE_URL, or with --embedded on the embedded database.
  * Usage: npm test, npm run test:embedded, npm test -- test/tasks
  */
-import { spawn } from "node:child_process";
-import { createTemplate, startPostgres } from "./postgres.ts";
+import { spawn } from 'node:child_process'
+import { createTemplate, startPostgres } from './postgres.ts'
 
-const embedded = process.argv.includes("--embedded");
-const given = process.env["TEST_DATABASE_URL"];
-const files = process.argv
-	.slice(2)
-	.filter((argument) => argument !== "--embedded");
+const embedded = process.argv.includes('--embedded')
+const given = process.env['TEST_DATABASE_URL']
+const files = process.argv.slice(2).filter((argument) => argument !== '--embedded')
 
-const server = embedded
-	? undefined
-	: given === undefined
-		? await startPostgres()
-		: { url: given, stop: async () => undefined };
+const server = embedded ? undefined : given === undefined ? await startPostgres() : { url: given, stop: async () => undefined }
 try {
-	if (server !== undefined) await createTemplate(server.url);
-	const tap = spawn("tap", ["run", ...files], {
-		stdio: "inherit",
-		env: {
-			...process.env,
-			NODE_ENV: "test",
-			...(server && { DOCKET_TEST_SERVER: server.url }),
-		},
-	});
-	for (const signal of ["SIGINT", "SIGTERM"] as const)
-		process.on(signal, () => tap.kill(signal));
-	process.exitCode = await new Promise<number>((resolve) =>
-		tap.once("exit", (code) => resolve(code ?? 1)),
-	);
+  if (server !== undefined) await createTemplate(server.url)
+  const tap = spawn('tap', ['run', ...files], {
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      NODE_ENV: 'test',
+      ...(server && { DOCKET_TEST_SERVER: server.url }),
+    },
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
+  process.exitCode = await new Promise<number>((resolve) => tap.once('exit', (code) => resolve(code ?? 1)))
 } finally {
-	await server?.stop();
+  await server?.stop()
 }
