@@ -11,7 +11,7 @@ export interface paths {
         put?: never;
         /**
          * Register
-         * @description Creates a user, their inbox and a first session, so that the answer's `accessToken` can be used at once.
+         * @description Creates a user with an empty inbox and logs them in: the `accessToken` of the answer can be used at once.
          *     E-mail address and username are unique without regard to case.
          */
         post: operations["register"];
@@ -32,7 +32,8 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Starts a session and answers its tokens. A wrong password and an unknown user get the same answer in the same time.
+         * @description Starts a session. The answer holds an `accessToken` for the `Authorization` header, and a `refreshToken` to get the next one with.
+         *     A wrong password and an unknown user get the same answer in the same time.
          */
         post: operations["login"];
         delete?: never;
@@ -51,14 +52,14 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get tokens the OAuth2 way
-         * @description The token endpoint of RFC 6749 for OAuth2 clients and for the Authorize button of these pages. Two grants:
+         * Get or refresh tokens (OAuth2)
+         * @description The OAuth2 token endpoint (RFC 6749), which refreshes every session, however it was started. It takes a form, not JSON. There are two grants:
          *
-         *     - `password`: `username` (or an e-mail address) and `password`, and a `scope` if fewer rights are wanted.
-         *     - `refresh_token`: the `refresh_token` of the last answer. It is replaced at every use: using an old one again ends the session, save that
-         *       a client that lost the answer may repeat the request within 30 seconds and gets the same successor.
+         *     - `password`: send `username` (or an e-mail address) and `password`, and a `scope` if you want fewer rights than your role allows.
+         *     - `refresh_token`: send the `refresh_token` of the last answer. Each one works once, and the answer holds the next. Using an old one again
+         *       ends the session, except within 30 seconds: a client that lost the answer may repeat the request and gets the same next one.
          *
-         *     Refresh tokens live for 30 days without use and for 90 days in all. Parameters that are not described here are ignored, and so are
+         *     By default, a refresh token lives for 30 days without use and for 90 days in all. Parameters that are not described here are ignored, and so are
          *     `client_id` and `client_secret`: clients need no registration.
          */
         post: operations["createToken"];
@@ -79,8 +80,8 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Ends this session: its access token and its refresh token are dead from this answer on, on every instance of the server.
-         *     Other sessions of the same user live on.
+         * @description Ends this session: from this answer on, every instance of the server refuses its access token and its refresh token.
+         *     Other sessions of the same user go on.
          */
         post: operations["logout"];
         delete?: never;
@@ -98,7 +99,7 @@ export interface paths {
         };
         /**
          * Get your profile
-         * @description Answers the user that the access token belongs to.
+         * @description The user that the access token belongs to.
          */
         get: operations["getMe"];
         put?: never;
@@ -108,7 +109,7 @@ export interface paths {
         head?: never;
         /**
          * Change your profile
-         * @description Changes your username or your time zone. A new time zone moves `dueAt` of your all-day tasks that have no time zone of their own.
+         * @description Changes your username, your time zone, or both. A new time zone moves `dueAt` of your all-day tasks that have no time zone of their own.
          */
         patch: operations["updateMe"];
         trace?: never;
@@ -180,13 +181,13 @@ export interface paths {
         };
         /**
          * List the tasks of a list
-         * @description The tasks of one list, with the same filters and orders as [all your tasks](#tag/tasks/operation/listTasks).
+         * @description The tasks of one list, with the same filters and orders as [all your tasks](/docs#/tasks/listTasks).
          */
         get: operations["listListTasks"];
         put?: never;
         /**
          * Create a task in a list
-         * @description Creates a task in the list of the path.
+         * @description Creates a task in this list. Its fields are those of [any new task](/docs#/tasks/createTask), without `listId`.
          */
         post: operations["createListTask"];
         delete?: never;
@@ -204,18 +205,20 @@ export interface paths {
         };
         /**
          * List all your tasks
-         * @description Your tasks over all lists, the newest first unless `sort` says otherwise. Filters narrow the result together: a task must pass all of them.
+         * @description The tasks of all your lists, the newest first unless `sort` says otherwise. A task must pass all filters.
          *
          *     - Open tasks by due date: `?completed=false&sort=dueAt`
          *     - Overdue: `?completed=false&dueBefore=2026-02-01T00:00:00Z`
-         *     - Urgent or normal, at home: `?priority=high&priority=medium&category=home`
-         *     - Search: `?q=milk -oat`
+         *     - High or medium priority, at home: `?priority=high&priority=medium&category=home`
+         *     - With the word milk but not oat: `?q=milk -oat`
          */
         get: operations["listTasks"];
         put?: never;
         /**
          * Create a task
-         * @description Creates a task in the list `listId`, or in your inbox when there is none. A list that is not yours answers 404.
+         * @description Creates a task in the list `listId`, or in your inbox without one. A list that is not yours answers 404. Only `title` is required.
+         *     `dueDate` is a day, such as `2026-07-31`, or a point in time, such as `2026-02-01T19:00:00+01:00`. A day ends in the `timeZone` of the task,
+         *     or in that of your profile.
          */
         post: operations["createTask"];
         delete?: never;
@@ -243,7 +246,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a task
-         * @description Deletes the task for good.
+         * @description Deletes the task for good. There is no bin to take it back from.
          */
         delete: operations["deleteTask"];
         options?: never;
@@ -251,7 +254,7 @@ export interface paths {
         /**
          * Change a task
          * @description Changes what the body names and leaves the rest. `completed` sets or clears `completedAt`; a `listId` moves the task to another of your lists
-         *     (404 when that list is not yours). With `If-Match`, the change is made only if nobody was faster.
+         *     (404 when that list is not yours). With `If-Match`, the change is made only if the task has not changed since you read it.
          */
         patch: operations["updateTask"];
         trace?: never;
@@ -265,8 +268,8 @@ export interface paths {
         };
         /**
          * List your categories
-         * @description Every category that one of your tasks has, with the number of its open and completed tasks, ordered by code point.
-         *     A category exists as long as a task has it; two that differ in case are two.
+         * @description Every category that one of your tasks has, with the number of its open and completed tasks, ordered by name, code point by code point.
+         *     A category exists as long as a task has it. `Home` and `home` are two categories.
          */
         get: operations["listCategories"];
         put?: never;
@@ -306,7 +309,7 @@ export interface paths {
         };
         /**
          * Is the process alive?
-         * @description Answers 200 as long as the process runs, whatever the database does. Restart the process when it does not answer.
+         * @description Answers 200 as long as the process runs, even without a database. Restart the process when it does not answer.
          */
         get: operations["getLiveness"];
         put?: never;
@@ -408,20 +411,36 @@ export interface components {
         /** @description A form. Parameters without a value count as absent; those that are not named here are ignored (RFC 6749 §3.2). */
         TokenRequest: {
             grant_type: components["schemas"]["GrantType"];
-            /** @description For the grant `password`. */
+            /**
+             * @description For the grant `password`: the username or the e-mail address.
+             * @example ada
+             */
             username?: string;
             /**
              * Format: password
              * @description For the grant `password`.
+             * @example correct horse battery staple
              */
             password?: string;
-            /** @description For the grant `refresh_token`. */
+            /**
+             * @description For the grant `refresh_token`.
+             * @example
+             */
             refresh_token?: string;
-            /** @description The scopes that are wanted; all that the role allows when absent. */
+            /**
+             * @description For the grant `password`: the scopes that you want, separated by spaces; all that your role allows when absent.
+             * @example
+             */
             scope?: components["schemas"]["Scope"];
-            /** @description Ignored. */
+            /**
+             * @description Ignored.
+             * @example
+             */
             client_id?: string;
-            /** @description Ignored. */
+            /**
+             * @description Ignored.
+             * @example
+             */
             client_secret?: string;
         } & {
             [key: string]: string;
@@ -503,6 +522,18 @@ export interface components {
         Title: string;
         /** @example What the household needs */
         ListDescription: string | null;
+        /**
+         * @example {
+         *       "id": "01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f0e",
+         *       "title": "Groceries",
+         *       "description": "What the household needs",
+         *       "inbox": false,
+         *       "openTasks": 3,
+         *       "completedTasks": 1,
+         *       "createdAt": "2026-01-30T08:00:00.000Z",
+         *       "updatedAt": "2026-01-30T08:00:00.000Z"
+         *     }
+         */
         List: {
             id: components["schemas"]["Id"];
             title: components["schemas"]["Title"];
@@ -565,6 +596,26 @@ export interface components {
          * @example Europe/Berlin
          */
         TaskTimeZone: string | null;
+        /**
+         * @example {
+         *       "id": "01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10",
+         *       "listId": "01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f0e",
+         *       "title": "Buy milk",
+         *       "description": "The one with the blue lid.",
+         *       "completed": false,
+         *       "completedAt": null,
+         *       "priority": "medium",
+         *       "categories": [
+         *         "home",
+         *         "shopping"
+         *       ],
+         *       "dueDate": "2026-02-01",
+         *       "dueAt": "2026-02-01T23:00:00.000Z",
+         *       "timeZone": "Europe/Berlin",
+         *       "createdAt": "2026-01-31T09:30:00.000Z",
+         *       "updatedAt": "2026-01-31T09:30:00.000Z"
+         *     }
+         */
         Task: {
             id: components["schemas"]["Id"];
             /** @description The list that the task is in. */
@@ -769,7 +820,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request cannot be read; the body is no JSON, or a header is not what it should be. */
+        /** @description The request cannot be read: its body is not JSON, or a header is malformed. */
         MalformedRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -936,7 +987,7 @@ export interface components {
                  *       "type": "urn:docket:problem:unsupported-media-type",
                  *       "title": "Unsupported media type",
                  *       "status": 415,
-                 *       "detail": "The body must be application/json.",
+                 *       "detail": "The Content-Type of the body is not one that this operation takes.",
                  *       "code": "UNSUPPORTED_MEDIA_TYPE",
                  *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
                  *     }
@@ -1005,7 +1056,7 @@ export interface components {
                  *       "type": "urn:docket:problem:unavailable",
                  *       "title": "Service unavailable",
                  *       "status": 503,
-                 *       "detail": "The database is away. Try again in a moment.",
+                 *       "detail": "The database is away or too busy. Try again in a moment.",
                  *       "code": "UNAVAILABLE",
                  *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
                  *     }
@@ -1021,24 +1072,21 @@ export interface components {
         TaskId: components["schemas"]["Id"];
         /** @description How many items a page holds at most. */
         Limit: number;
-        /** @description The `nextCursor` of the page before, for the page after it. It is valid for this operation and this `sort` only. */
+        /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
         Cursor: string;
-        /**
-         * @description Make the change only if the resource still has this `ETag` (or one of several, or `*` for any).
-         * @example "3"
-         */
+        /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
         IfMatch: string;
-        /** @description Answer 304 if the resource still has this `ETag` (or one of several, or `*` for any). */
+        /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
         IfNoneMatch: string;
         /** @description Only completed (`true`) or only open tasks (`false`). */
         Completed: boolean;
-        /** @description Only tasks with this priority. Repeat it for any of several. */
+        /** @description Only tasks with this priority, or with any of several. */
         PriorityFilter: components["schemas"]["Priority"][];
-        /** @description Only tasks with this category. Repeat it for all of several. */
+        /** @description Only tasks with this category, or with all of several. */
         CategoryFilter: components["schemas"]["CategoryName"][];
-        /** @description Only tasks whose `dueAt` is earlier than this. */
+        /** @description Only tasks whose `dueAt` is earlier than this time, such as `2026-02-01T00:00:00Z`. */
         DueBefore: string;
-        /** @description Only tasks whose `dueAt` is this or later. */
+        /** @description Only tasks whose `dueAt` is this time or later, such as `2026-02-01T00:00:00Z`. */
         DueAfter: string;
         /** @description Only tasks with (`true`) or without (`false`) a due date. */
         HasDueDate: boolean;
@@ -1240,6 +1288,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:payload-too-large",
+                     *       "title": "Payload too large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 262144 bytes.",
+                     *       "code": "PAYLOAD_TOO_LARGE",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11",
+                     *       "error": "invalid_request",
+                     *       "error_description": "The body is larger than 262144 bytes."
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["OAuth2Problem"];
                 };
             };
@@ -1251,6 +1311,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:unsupported-media-type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "The Content-Type of the body is not one that this operation takes.",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11",
+                     *       "error": "invalid_request",
+                     *       "error_description": "The Content-Type of the body is not one that this operation takes."
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["OAuth2Problem"];
                 };
             };
@@ -1262,6 +1334,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "Something went wrong on our side. It has been logged.",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11",
+                     *       "error": "server_error",
+                     *       "error_description": "Something went wrong on our side. It has been logged."
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["OAuth2Problem"];
                 };
             };
@@ -1274,6 +1358,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:unavailable",
+                     *       "title": "Service unavailable",
+                     *       "status": 503,
+                     *       "detail": "The database is away or too busy. Try again in a moment.",
+                     *       "code": "UNAVAILABLE",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11",
+                     *       "error": "temporarily_unavailable",
+                     *       "error_description": "The database is away or too busy. Try again in a moment."
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["OAuth2Problem"];
                 };
             };
@@ -1299,6 +1395,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
+            422: components["responses"]["ValidationFailed"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1390,7 +1487,7 @@ export interface operations {
             query?: {
                 /** @description How many items a page holds at most. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before, for the page after it. It is valid for this operation and this `sort` only. */
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1459,7 +1556,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 if the resource still has this `ETag` (or one of several, or `*` for any). */
+                /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -1496,10 +1593,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Make the change only if the resource still has this `ETag` (or one of several, or `*` for any).
-                 * @example "3"
-                 */
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -1553,10 +1647,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Make the change only if the resource still has this `ETag` (or one of several, or `*` for any).
-                 * @example "3"
-                 */
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -1600,13 +1691,13 @@ export interface operations {
             query?: {
                 /** @description Only completed (`true`) or only open tasks (`false`). */
                 completed?: components["parameters"]["Completed"];
-                /** @description Only tasks with this priority. Repeat it for any of several. */
+                /** @description Only tasks with this priority, or with any of several. */
                 priority?: components["parameters"]["PriorityFilter"];
-                /** @description Only tasks with this category. Repeat it for all of several. */
+                /** @description Only tasks with this category, or with all of several. */
                 category?: components["parameters"]["CategoryFilter"];
-                /** @description Only tasks whose `dueAt` is earlier than this. */
+                /** @description Only tasks whose `dueAt` is earlier than this time, such as `2026-02-01T00:00:00Z`. */
                 dueBefore?: components["parameters"]["DueBefore"];
-                /** @description Only tasks whose `dueAt` is this or later. */
+                /** @description Only tasks whose `dueAt` is this time or later, such as `2026-02-01T00:00:00Z`. */
                 dueAfter?: components["parameters"]["DueAfter"];
                 /** @description Only tasks with (`true`) or without (`false`) a due date. */
                 hasDueDate?: components["parameters"]["HasDueDate"];
@@ -1622,7 +1713,7 @@ export interface operations {
                 sort?: components["parameters"]["TaskSort"];
                 /** @description How many items a page holds at most. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before, for the page after it. It is valid for this operation and this `sort` only. */
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1700,13 +1791,13 @@ export interface operations {
             query?: {
                 /** @description Only completed (`true`) or only open tasks (`false`). */
                 completed?: components["parameters"]["Completed"];
-                /** @description Only tasks with this priority. Repeat it for any of several. */
+                /** @description Only tasks with this priority, or with any of several. */
                 priority?: components["parameters"]["PriorityFilter"];
-                /** @description Only tasks with this category. Repeat it for all of several. */
+                /** @description Only tasks with this category, or with all of several. */
                 category?: components["parameters"]["CategoryFilter"];
-                /** @description Only tasks whose `dueAt` is earlier than this. */
+                /** @description Only tasks whose `dueAt` is earlier than this time, such as `2026-02-01T00:00:00Z`. */
                 dueBefore?: components["parameters"]["DueBefore"];
-                /** @description Only tasks whose `dueAt` is this or later. */
+                /** @description Only tasks whose `dueAt` is this time or later, such as `2026-02-01T00:00:00Z`. */
                 dueAfter?: components["parameters"]["DueAfter"];
                 /** @description Only tasks with (`true`) or without (`false`) a due date. */
                 hasDueDate?: components["parameters"]["HasDueDate"];
@@ -1722,7 +1813,7 @@ export interface operations {
                 sort?: components["parameters"]["TaskSort"];
                 /** @description How many items a page holds at most. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before, for the page after it. It is valid for this operation and this `sort` only. */
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1792,7 +1883,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Answer 304 if the resource still has this `ETag` (or one of several, or `*` for any). */
+                /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
@@ -1829,10 +1920,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Make the change only if the resource still has this `ETag` (or one of several, or `*` for any).
-                 * @example "3"
-                 */
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -1866,10 +1954,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description Make the change only if the resource still has this `ETag` (or one of several, or `*` for any).
-                 * @example "3"
-                 */
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
@@ -1913,7 +1998,7 @@ export interface operations {
             query?: {
                 /** @description How many items a page holds at most. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before, for the page after it. It is valid for this operation and this `sort` only. */
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1945,10 +2030,7 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /**
-                 * @description Only users whose username or e-mail address contains this text, without regard to case.
-                 * @example ada
-                 */
+                /** @description Only users whose username or e-mail address contains this text, without regard to case. */
                 q?: string;
                 /** @description Only users with this role. */
                 role?: components["schemas"]["Role"];
@@ -1956,7 +2038,7 @@ export interface operations {
                 disabled?: boolean;
                 /** @description How many items a page holds at most. */
                 limit?: components["parameters"]["Limit"];
-                /** @description The `nextCursor` of the page before, for the page after it. It is valid for this operation and this `sort` only. */
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
                 cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
@@ -1994,7 +2076,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -46,6 +46,7 @@ export interface Sessions {
 
 export interface Tasks {
   categories: string[];
+  completed: Generated<boolean>;
   completed_at: string | null;
   created_at: string;
   description: string | null;

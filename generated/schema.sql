@@ -38,10 +38,21 @@ CREATE FUNCTION public.count_tasks(owner uuid, list uuid, open integer, complete
       where owner_id = owner and id = list
     $$;
 
+CREATE FUNCTION public.end_of_day(day date, zone text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+      select least(
+        case when ((midnight - interval '1 hour') at time zone zone)::date > day then midnight - interval '1 hour' else midnight end,
+        '9999-12-31T23:59:59.999Z')
+      from (select (day + 1)::timestamp at time zone zone) as ends (midnight)
+    $$;
+
 CREATE FUNCTION public.search_query(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $_$
-      select regexp_replace(websearch_to_tsquery('simple', words)::text, '''$', ''':*')::tsquery
+      select regexp_replace(
+        websearch_to_tsquery('simple', regexp_replace(words, '(?<=[^\s"])-|[]!#$%&''()*+,./:;<=>?@[\\^`{|}~]', '_', 'g'))::text,
+        '(^|[^!])(''[^'']+'')$', '\1\2:*')::tsquery
     $_$;
 
 CREATE FUNCTION public.tasks_count() RETURNS trigger
@@ -106,23 +117,28 @@ CREATE FUNCTION public.tasks_count_removed() RETURNS trigger
 
 CREATE FUNCTION public.tasks_derive() RETURNS trigger
     LANGUAGE plpgsql
-    AS $$
+    AS $_$
     begin
       if new.due_on is not null then
-        -- The share lock makes a change of the owner's zone wait for this task, or this task see the new zone.
-        new.due_at := least(
-          (new.due_on + 1)::timestamp at time zone
-            coalesce(new.time_zone, (select time_zone from users where id = new.owner_id for share)),
-          '9999-12-31T23:59:59.999Z');
+        -- A change of the owner's zone moves the tasks that depend on it, and waits for those that are being changed. This one it does not see yet:
+        -- the share lock makes it wait, or this task see the new zone. A task that it does see must not wait for it in turn (simultaneous-writes.test.ts).
+        if new.time_zone is null and (tg_op = 'INSERT' or old.due_on is null or old.time_zone is not null) then
+          perform 1 from users where id = new.owner_id for share;
+        end if;
+        new.due_at := end_of_day(new.due_on, coalesce(new.time_zone, (select time_zone from users where id = new.owner_id)));
       end if;
-      new.search := to_tsvector('simple', concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' ')));
+      new.search := to_tsvector('simple', translate(
+        concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' ')),
+        '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)));
       return new;
-    end $$;
+    end $_$;
 
 CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
     begin
+      -- In the order in which a list that is deleted locks its tasks.
+      perform 1 from tasks where owner_id = new.id and due_on is not null and time_zone is null order by id for no key update;
       update tasks set due_on = due_on, version = version + 1, updated_at = new.updated_at
       where owner_id = new.id and due_on is not null and time_zone is null;
       return null;
@@ -179,6 +195,7 @@ CREATE TABLE public.tasks (
     title text NOT NULL,
     description text,
     completed_at timestamp(3) with time zone,
+    completed boolean GENERATED ALWAYS AS ((completed_at IS NOT NULL)) STORED NOT NULL,
     priority public.task_priority NOT NULL,
     categories text[] NOT NULL,
     due_on date,
@@ -226,33 +243,35 @@ ALTER TABLE ONLY public.tasks
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
-CREATE INDEX list_tasks_by_created ON public.tasks USING btree (owner_id, list_id, id);
+CREATE INDEX list_tasks ON public.tasks USING btree (owner_id, list_id, id);
 
-CREATE INDEX list_tasks_by_due ON public.tasks USING btree (owner_id, list_id, COALESCE(due_at, 'infinity'::timestamp with time zone), id);
+CREATE INDEX list_tasks_by_created ON public.tasks USING btree (owner_id, list_id, completed, id);
 
-CREATE INDEX list_tasks_by_due_reversed ON public.tasks USING btree (owner_id, list_id, COALESCE(due_at, '-infinity'::timestamp with time zone), id);
+CREATE INDEX list_tasks_by_due ON public.tasks USING btree (owner_id, list_id, completed, COALESCE(due_at, 'infinity'::timestamp with time zone), id);
 
-CREATE INDEX list_tasks_by_priority ON public.tasks USING btree (owner_id, list_id, priority, id);
+CREATE INDEX list_tasks_by_due_reversed ON public.tasks USING btree (owner_id, list_id, completed, COALESCE(due_at, '-infinity'::timestamp with time zone), id);
 
-CREATE INDEX list_tasks_by_title ON public.tasks USING btree (owner_id, list_id, lower(title) COLLATE "C", id);
+CREATE INDEX list_tasks_by_priority ON public.tasks USING btree (owner_id, list_id, completed, priority, id);
 
-CREATE INDEX list_tasks_by_updated ON public.tasks USING btree (owner_id, list_id, updated_at, id);
+CREATE INDEX list_tasks_by_title ON public.tasks USING btree (owner_id, list_id, completed, lower(title) COLLATE "C", id);
+
+CREATE INDEX list_tasks_by_updated ON public.tasks USING btree (owner_id, list_id, completed, updated_at, id);
 
 CREATE UNIQUE INDEX lists_inbox_key ON public.lists USING btree (owner_id) WHERE inbox;
 
-CREATE INDEX tasks_by_due ON public.tasks USING btree (owner_id, COALESCE(due_at, 'infinity'::timestamp with time zone), id);
+CREATE INDEX tasks_by_created ON public.tasks USING btree (owner_id, completed, id);
 
-CREATE INDEX tasks_by_due_reversed ON public.tasks USING btree (owner_id, COALESCE(due_at, '-infinity'::timestamp with time zone), id);
+CREATE INDEX tasks_by_due ON public.tasks USING btree (owner_id, completed, COALESCE(due_at, 'infinity'::timestamp with time zone), id);
 
-CREATE INDEX tasks_by_priority ON public.tasks USING btree (owner_id, priority, id);
+CREATE INDEX tasks_by_due_reversed ON public.tasks USING btree (owner_id, completed, COALESCE(due_at, '-infinity'::timestamp with time zone), id);
 
-CREATE INDEX tasks_by_title ON public.tasks USING btree (owner_id, lower(title) COLLATE "C", id);
+CREATE INDEX tasks_by_priority ON public.tasks USING btree (owner_id, completed, priority, id);
 
-CREATE INDEX tasks_by_updated ON public.tasks USING btree (owner_id, updated_at, id);
+CREATE INDEX tasks_by_title ON public.tasks USING btree (owner_id, completed, lower(title) COLLATE "C", id);
 
-CREATE INDEX tasks_open ON public.tasks USING btree (owner_id, list_id, id) WHERE (completed_at IS NULL);
+CREATE INDEX tasks_by_updated ON public.tasks USING btree (owner_id, completed, updated_at, id);
 
-CREATE INDEX tasks_search ON public.tasks USING gin (owner_id, search, categories);
+CREATE INDEX tasks_search ON public.tasks USING gin (owner_id, search, categories) WITH (fastupdate=off);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 

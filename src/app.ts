@@ -24,8 +24,9 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   const app = createServer(logger, config.trustedProxies)
   renderProblems(app, logger)
   logRequests(app, logger)
+  // First, so that a page may read what the front answers as well.
+  await allowOrigins(app, config.corsOrigins)
   guardFront(app, context.lifecycle)
-  allowOrigins(app, config.corsOrigins)
   await app.register(jwt, jwtOptions(keys.accessToken, config.auth.accessTokenSeconds))
 
   const identity = createIdentity(context, app.jwt)

@@ -27,6 +27,8 @@ export type DatabaseConfig = Readonly<
       url: string
       listenUrl: string
       poolSize: number
+      /** Connections that pipeline reads beside the pool; 0 for none, as behind a pooler in transaction mode. */
+      pipelines: number
       migrateAtStart: boolean
     }
 >
@@ -93,7 +95,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const value = text(name)
     if (value === undefined || /^postgres(ql)?:\/\/\S+$/.test(value)) return value
     faults.push(`${name} must be a URL like postgres://user:password@host:5432/database`)
-    return undefined
+    return value
   }
 
   const production = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development') === 'production'
@@ -106,6 +108,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           url,
           listenUrl: postgresUrl('DATABASE_LISTEN_URL') ?? url,
           poolSize: integer('DATABASE_POOL_SIZE', 10, 1, 1000),
+          pipelines: integer('DATABASE_PIPELINES', 4, 0, 100),
           migrateAtStart: oneOf('MIGRATE_AT_START', ['true', 'false'], 'true') === 'true',
         }
 
@@ -153,8 +156,9 @@ function weaknessOf(secret: string): string | undefined {
   return known === undefined ? undefined : `contains "${known}", which is no secret`
 }
 
+/** Compared as it stands: an asterisk would match nothing. */
 function isOrigin(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && new URL(value).origin === value
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && new URL(value).origin === value && !value.includes('*')
 }
 
 function isAddressRange(value: string): boolean {

@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Config } from './config.ts'
 
@@ -25,13 +25,10 @@ export function readSecret({ auth, database }: Config): string {
   if (database.kind === 'server' || database.directory === undefined) return randomBytes(48).toString('base64url')
   mkdirSync(database.directory, { recursive: true, mode: 0o700 })
   const file = path.join(database.directory, 'secret')
-  try {
-    writeFileSync(file, randomBytes(48).toString('base64url'), {
-      flag: 'wx',
-      mode: 0o600,
-    })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  if (!existsSync(file)) {
+    // It gets its name when it is whole: a kill in between must not leave an empty secret, with which anybody could make tokens.
+    writeFileSync(`${file}.new`, randomBytes(48).toString('base64url'), { mode: 0o600, flush: true })
+    renameSync(`${file}.new`, file)
   }
   return readFileSync(file, 'utf8')
 }

@@ -17,24 +17,25 @@ const SECRETS = [
 
 /** A logger to standard output: a JSON line each, or readable lines in a terminal. */
 export function createLogger({ level, pretty }: Config['log']): Logger {
-  return pino({
+  const options = {
     level,
     redact: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
     serializers: { err: serializeError },
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    ...(pretty && {
-      transport: {
-        target: 'pino-pretty',
-        options: {
-          translateTime: 'HH:MM:ss',
-          messageFormat: '{msg}{method} {path} {status}',
-          ignore: 'method,path,status',
-        },
-      },
-    }),
-  })
+  }
+  if (pretty) {
+    const lines = {
+      translateTime: 'HH:MM:ss',
+      messageFormat: '{msg}{method} {path} {status}',
+      ignore: 'method,path,status,address',
+      singleLine: true,
+    }
+    return pino({ ...options, transport: { target: 'pino-pretty', options: lines } })
+  }
+  // Lines that come while one is being written go out together; what is left is written when the process exits.
+  return pino(options, pino.destination({ dest: 1, sync: false }))
 }
 
 /** An error without what a driver attaches to it: statements, parameters and the details that quote rows. */

@@ -1,6 +1,6 @@
 import { buildApp } from './app.ts'
-import { ConfigError, readConfig } from './config.ts'
-import { DirectoryInUseError } from './database/embedded.ts'
+import { readConfig } from './config.ts'
+import { explainFailure } from './explain.ts'
 import { drain } from './http/shutdown.ts'
 import { createLogger } from './log.ts'
 import { createContext } from './startup.ts'
@@ -41,14 +41,4 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
 }
 
-try {
-  await main()
-} catch (error) {
-  // What people can mend themselves is said in one sentence, anything else with its stack.
-  const expected = error instanceof ConfigError || error instanceof DirectoryInUseError
-  const inUse = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-  process.stderr.write(
-    `${inUse ? `${error.message}. Stop the other process, or set PORT to another port.` : expected ? error.message : error instanceof Error ? error.stack : error}\n`,
-  )
-  process.exit(1)
-}
+await explainFailure(main)

@@ -12,6 +12,8 @@ export type AccessTokenClaims = Readonly<{
 const MOST_REMEMBERED = 10_000
 const LONGEST_TOKEN = 2048
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 const ISSUER = 'docket'
 const AUDIENCE = 'docket-api'
 const TYPE = 'at+jwt'
@@ -73,14 +75,15 @@ export class AccessTokens {
     }
     const { sub, sid, exp } = claims
     // The library decodes leniently: a token whose last character has spare bits set is another text for the same bytes.
-    if (typeof sub !== 'string' || typeof sid !== 'string' || typeof exp !== 'number' || !isCanonical(token))
-      throw unauthenticated('The access token is not valid.')
+    if (!isUuid(sub) || !isUuid(sid) || typeof exp !== 'number' || !isCanonical(token)) throw unauthenticated('The access token is not valid.')
     if (this.#verified.size >= MOST_REMEMBERED) for (const oldest of this.#verified.keys()) if (this.#verified.delete(oldest)) break
     const verified = { sub, sid, exp }
     this.#verified.set(token, verified)
     return verified
   }
 }
+
+const isUuid = (claim: unknown): claim is string => typeof claim === 'string' && UUID.test(claim)
 
 function isCanonical(token: string): boolean {
   return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import argon2, { type HashOptions } from 'argon2'
 import type { AuthConfig } from '../config.ts'
@@ -14,8 +15,8 @@ export class Passwords {
   readonly #settings: AuthConfig['passwordHash']
   readonly #options: HashOptions & { raw?: false }
   readonly #waiting: (() => void)[] = []
+  readonly #dummy: string
   #running = 0
-  #dummy: Promise<string> | undefined
 
   constructor(settings: AuthConfig['passwordHash']) {
     this.#settings = settings
@@ -25,6 +26,10 @@ export class Passwords {
       timeCost: settings.iterations,
       parallelism: settings.parallelism,
     }
+    // A hash in form (PHC string), but of nobody's password.
+    const random = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '')
+    const { memoryKibibytes: m, iterations: t, parallelism: p } = settings
+    this.#dummy = `$argon2id$v=19$m=${m},t=${t},p=${p}$${random(16)}$${random(32)}`
   }
 
   hash(password: string): Promise<string> {
@@ -33,11 +38,8 @@ export class Passwords {
 
   /** @param hash undefined for a user that does not exist, who costs a hash all the same: nobody learns from the time who is registered */
   async verify(hash: string | undefined, password: string): Promise<boolean> {
-    return this.#queued(async () => {
-      this.#dummy ??= argon2.hash('nobody has this password', this.#options)
-      const matches = await argon2.verify(hash ?? (await this.#dummy), normalised(password))
-      return matches && hash !== undefined
-    })
+    const matches = await this.#queued(() => argon2.verify(hash ?? this.#dummy, normalised(password)))
+    return matches && hash !== undefined
   }
 
   /** Whether a hash was made with other parameters than today's. */

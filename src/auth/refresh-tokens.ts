@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 
 /** What a refresh token stands for: the counter of a session, which each use moves on by one. */
 export type RefreshTokenContent = Readonly<{
@@ -16,10 +16,10 @@ const LENGTH = SIGNATURE_AT + 32
  * dump mints none, garbage is refused without a query, and a client that lost an answer can get the very same successor again.
  */
 export class RefreshTokens {
-  readonly #key: Buffer
+  readonly #key: KeyObject
 
   constructor(key: Buffer) {
-    this.#key = key
+    this.#key = createSecretKey(key)
   }
 
   encode({ userId, sessionId, counter }: RefreshTokenContent): string {

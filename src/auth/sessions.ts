@@ -50,8 +50,8 @@ export class SessionKeeper {
       scopes: [...scopes],
       idle_expires_at: new Date(now + this.#settings.refreshIdleSeconds * 1000).toISOString(),
       expires_at: new Date(now + this.#settings.refreshAbsoluteSeconds * 1000).toISOString(),
-      user_agent: storable(userAgent),
-      ip_address: address,
+      user_agent: storable(userAgent, 255),
+      ip_address: storable(address, 45),
     })
     return this.#login(user, id, 0, scopes)
   }
@@ -118,5 +118,5 @@ export function presentLogin({ user, accessToken, refreshToken, expiresIn, scope
   }
 }
 
-/** Header values are Latin-1 to Node; what is stored is shown to people later. */
-const storable = (userAgent: string | undefined) => userAgent?.slice(0, 255) ?? null
+/** Both come from headers, the address behind a proxy that is trusted: as much as there is room for. */
+const storable = (text: string | undefined, length: number) => text?.slice(0, length) ?? null

@@ -2,21 +2,21 @@
  * Creates a user with the role admin, or gives the role to an existing one.
  * Usage: npm run create-admin -- <username> <e-mail address>, with the password in DOCKET_PASSWORD or on standard input
  */
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import { Passwords } from '../auth/passwords.ts'
 import { insertUserWithInbox } from '../auth/registration.ts'
-import { readConfig } from '../config.ts'
+import { type Config, ConfigError, readConfig } from '../config.ts'
 import { readSpec } from '../contract/spec.ts'
 import { Validators } from '../contract/validation.ts'
 import type { Database } from '../database/database.ts'
+import { DirectoryInUseError } from '../database/embedded.ts'
 import { Problem } from '../problem.ts'
 import { createContext } from '../startup.ts'
 import { findUserByLogin, updateUser } from '../users/queries.ts'
 import { refusingTaken } from '../users/taken.ts'
 
-const [username, email] = process.argv.slice(2)
-const config = readConfig()
+const [username, email] = process.argv.slice(2).map((argument) => argument.trim())
 
 async function promote(db: Database, id: string): Promise<string> {
   await updateUser(db, id, {
@@ -26,17 +26,12 @@ async function promote(db: Database, id: string): Promise<string> {
   return `${username} is an admin now. Log in again to get a token with the scope admin.`
 }
 
-async function create(db: Database): Promise<string> {
-  const terminal = createInterface({
-    input: process.stdin,
-    output: process.stdin.isTTY ? process.stdout : undefined,
-  })
-  const password = process.env['DOCKET_PASSWORD'] ?? (await terminal.question('Password: '))
-  terminal.close()
+async function create(db: Database, { auth }: Config): Promise<string> {
+  const password = process.env['DOCKET_PASSWORD'] ?? (await readLine())
   const register = readSpec().operations.find(({ id }) => id === 'register')
   const body = { username, email, password }
   if (register !== undefined) new Validators(readSpec().document).body(register)?.(body)
-  const passwordHash = await new Passwords(config.auth.passwordHash).hash(password)
+  const passwordHash = await new Passwords(auth.passwordHash).hash(password)
   await refusingTaken(
     db.transaction().execute((trx) =>
       insertUserWithInbox(trx, {
@@ -50,19 +45,34 @@ async function create(db: Database): Promise<string> {
   return `${username} is registered as an admin.`
 }
 
-if (username === undefined) {
+/** The first line of standard input, which need not end: `printf %s "$secret" | npm run create-admin -- …`. */
+async function readLine(): Promise<string> {
+  if (process.stdin.isTTY) process.stdout.write('Password: ')
+  for await (const line of createInterface({ input: process.stdin })) return line
+  return ''
+}
+
+async function run(login: string): Promise<string> {
+  const config = readConfig()
+  const { context, database } = await createContext(config, pino({ level: 'silent' }))
+  try {
+    const user = await findUserByLogin(context.db, login)
+    return user === undefined ? await create(context.db, config) : await promote(context.db, user.id)
+  } finally {
+    await database.close()
+  }
+}
+
+if (!username) {
   process.stderr.write('Usage: npm run create-admin -- <username> <e-mail address>\n')
   process.exit(1)
 }
-const { context, database } = await createContext(config, pino({ level: 'silent' }))
 try {
-  const user = await findUserByLogin(context.db, username)
-  process.stdout.write(`${user === undefined ? await create(context.db) : await promote(context.db, user.id)}\n`)
+  process.stdout.write(`${await run(username)}\n`)
 } catch (error) {
-  if (!(error instanceof Problem)) throw error
-  const fields = error.errors?.map(({ path, message }) => `  ${path.slice(1)} ${message}`) ?? []
+  // What people can mend themselves is said in a sentence, anything else with its stack.
+  if (!(error instanceof Problem || error instanceof ConfigError || error instanceof DirectoryInUseError)) throw error
+  const fields = (error instanceof Problem && error.errors?.map(({ path, message }) => `  ${path.slice(1)} ${message}`)) || []
   process.stderr.write(`${[error.message, ...fields].join('\n')}\n`)
   process.exitCode = 1
-} finally {
-  await database.close()
 }

@@ -6,18 +6,20 @@ import { pino } from 'pino'
 import { readConfig } from '../config.ts'
 import { openEmbedded } from '../database/embedded.ts'
 import { migrateDown, migrateServer, migrateToLatest } from '../database/migrate.ts'
+import { explainFailure } from '../explain.ts'
 
-const run = process.argv[2] === 'down' ? migrateDown : migrateToLatest
-const { database } = readConfig()
+await explainFailure(async () => {
+  const run = process.argv[2] === 'down' ? migrateDown : migrateToLatest
+  const { database } = readConfig()
+  const done = database.kind === 'server' ? await migrateServer(database, run) : await migrateEmbedded(database.directory)
+  process.stdout.write(done.length === 0 ? 'Nothing to do.\n' : `${done.join('\n')}\n`)
 
-async function migrateEmbedded(directory: string | undefined): Promise<string[]> {
-  const embedded = await openEmbedded(directory, pino({ level: 'silent' }))
-  try {
-    return await run(embedded.db)
-  } finally {
-    await embedded.close()
+  async function migrateEmbedded(directory: string | undefined): Promise<string[]> {
+    const embedded = await openEmbedded(directory, pino({ level: 'silent' }))
+    try {
+      return await run(embedded.db)
+    } finally {
+      await embedded.close()
+    }
   }
-}
-
-const done = database.kind === 'server' ? await migrateServer(database, run) : await migrateEmbedded(database.directory)
-process.stdout.write(done.length === 0 ? 'Nothing to do.\n' : `${done.join('\n')}\n`)
+})

@@ -5,7 +5,7 @@ import { respond, Serializers, senderOf } from './responses.ts'
 import { guardOf } from './security.ts'
 import { type Operation, type Spec, SpecError } from './spec.ts'
 import type { Answer, Authenticate, Handlers, OperationId, Principal } from './types.ts'
-import { Validators } from './validation.ts'
+import { codeOf, Validators } from './validation.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -30,7 +30,7 @@ type Binding = Readonly<{
  */
 export function bindContract(app: FastifyInstance, { spec, handlers, authenticators }: Binding): void {
   const ids = new Set(spec.operations.map(({ id }) => id))
-  for (const id of ids) if (!(id in handlers)) throw new SpecError(`The operation ${id} has no handler.`)
+  for (const id of ids) if (!Object.hasOwn(handlers, id)) throw new SpecError(`The operation ${id} has no handler.`)
   for (const id of Object.keys(handlers)) if (!ids.has(id)) throw new SpecError(`The handler ${id} belongs to no operation.`)
 
   const validators = new Validators(spec.document)
@@ -66,6 +66,7 @@ function routeOf(
     headers: validators.parameters(operation, 'header'),
     body: validators.body(operation),
   }
+  const code = codeOf(operation.responses)
   const matches = operation.parameters.some(({ name }) => name === 'If-Match')
 
   const serve = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -73,7 +74,7 @@ function routeOf(
     const answer = await handler(
       {
         params: validate.params?.(request.params),
-        query: validate.query?.(parseQuery(request.query as string)),
+        query: validate.query?.(parseQuery(request.query as string, code)),
         body: validate.body?.(request.body),
         ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
         requestId: request.id,
@@ -89,7 +90,9 @@ function routeOf(
   }
 
   return {
-    method: operation.method,
+    // Fastify's own HEAD routes say `Content-Length: 0` beside a 304 (RFC 9110 §8.6).
+    method: operation.method === 'GET' ? ['GET', 'HEAD'] : operation.method,
+    exposeHeadRoute: false,
     url: spec.basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     config: { operation },
     onRequest: onRequestOf(operation, authenticators),

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { invalidField, malformed } from '../problem.ts'
+import { invalid, invalidField, malformed, type Problem } from '../problem.ts'
 import { SpecError } from './spec.ts'
 
 /** RFC 8259 §8.1: UTF-8, and nothing that is not. */
@@ -49,7 +49,7 @@ function parseForm(body: Buffer): Record<string, unknown> {
   for (const [name, value] of parsePairs(decode(body))) {
     if (value === '') continue
     if (name in form) throw malformed(`The parameter ${name.slice(0, 64)} is given twice.`)
-    requireSound(value, `/${name}`, 0)
+    if (value.includes('\0')) throw holdsNul('body', name, 'MALFORMED_REQUEST')
     form[name] = value
   }
   return form
@@ -61,6 +61,12 @@ function decode(body: Buffer): string {
   } catch {
     throw malformed('The body is not valid UTF-8.')
   }
+}
+
+/** @param code as the operation answers what breaks its schema */
+function holdsNul(part: 'body' | 'query', name: string, code: 'VALIDATION_FAILED' | 'MALFORMED_REQUEST'): Problem {
+  const path = `/${name.replaceAll('\0', '').slice(0, 256)}`
+  return invalid([{ in: part, path, code: 'characters', message: 'must not hold the NUL character' }], code)
 }
 
 /** PostgreSQL stores no NUL, and would store U+FFFD in place of a lone surrogate. */
@@ -83,15 +89,15 @@ function requireSound(value: unknown, path: string, depth: number): void {
  * The query as text values; one that comes again becomes a list. Percent-encoding must be valid UTF-8.
  * Without a prototype, so that `?__proto__=1` is a name like any other.
  */
-export function parseQuery(text: string): Record<string, unknown> {
+export function parseQuery(text: string, code: 'VALIDATION_FAILED' | 'MALFORMED_REQUEST'): Record<string, unknown> {
   const query: Record<string, unknown> = Object.create(null)
   if (text === '') return query
   for (const [name, value] of parsePairs(text)) {
-    if (name.includes('\0') || value.includes('\0')) {
-      throw invalidField('query', `/${name.replaceAll('\0', '').slice(0, 256)}`, 'characters', 'must not hold the NUL character')
-    }
+    if (name.includes('\0') || value.includes('\0')) throw holdsNul('query', name, code)
     const before = query[name]
-    query[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+    // Pushed, not spread: 8,000 repetitions fit into a request, and copying the list each time took 100 ms.
+    if (Array.isArray(before)) before.push(value)
+    else query[name] = before === undefined ? value : [before, value]
   }
   return query
 }

@@ -9,6 +9,8 @@ export type Schema = {
   properties?: Record<string, Schema>
   items?: Schema
   anyOf?: Schema[]
+  oneOf?: Schema[]
+  allOf?: Schema[]
   additionalProperties?: boolean | Schema
   const?: unknown
   [keyword: string]: unknown
@@ -74,6 +76,8 @@ export type Spec = Readonly<{
 }>
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const
+/** The server answers HEAD and OPTIONS by itself, and TRACE never. */
+const OTHER_METHODS = ['head', 'options', 'trace']
 const SPEC_FILE = path.resolve(import.meta.dirname, '../../openapi.yaml')
 
 /** A mistake in openapi.yaml, found before the server starts. */
@@ -89,12 +93,15 @@ export function readSpec(file = SPEC_FILE): Spec {
 
 export function parseSpec(text: string): Spec {
   const document = load(text) as OpenApiDocument
-  const operations = Object.entries(document.paths).flatMap(([path, item]) =>
-    METHODS.flatMap((method) => {
+  requireReferences(document, document)
+  const operations = Object.entries(document.paths).flatMap(([path, item]) => {
+    const other = OTHER_METHODS.find((method) => method in item)
+    if (other !== undefined) throw new SpecError(`${other.toUpperCase()} ${path} cannot be an operation.`)
+    return METHODS.flatMap((method) => {
       const operation = item[method] as OperationObject | undefined
       return operation === undefined ? [] : [readOperation(document, path, item, method, operation)]
-    }),
-  )
+    })
+  })
   const [twice] = operations.filter(({ id }, index) => operations.findIndex((other) => other.id === id) !== index)
   if (twice !== undefined) throw new SpecError(`Two operations are called ${twice.id}.`)
   return {
@@ -119,6 +126,8 @@ function readOperation(
 
   const [tag, ...otherTags] = operation.tags ?? []
   if (tag === undefined || otherTags.length > 0) throw fail('must have exactly one tag.')
+
+  if (method === 'get' && operation.requestBody !== undefined) throw fail('GET has no request body.')
 
   const { security } = operation
   if (security === undefined) throw fail('says nothing about security; write "security: []" for a public operation.')
@@ -177,10 +186,27 @@ function requireClosed(document: OpenApiDocument, node: Schema, fail: (message: 
   const schema = resolve<Schema>(document, node)
   if (seen.has(schema)) return
   seen.add(schema)
-  if (schema.properties !== undefined && schema.additionalProperties === undefined)
-    throw fail('an object in its request body lets unknown fields pass.')
-  const inner = [...Object.values(schema.properties ?? {}), ...(schema.items ? [schema.items] : []), ...(schema.anyOf ?? [])]
-  for (const child of inner) requireClosed(document, child, fail, seen)
+  const isObject = schema.properties !== undefined || [schema.type].flat().includes('object')
+  if (isObject && schema.additionalProperties === undefined) throw fail('an object in its request body lets unknown fields pass.')
+  for (const child of innerSchemas(schema)) requireClosed(document, child, fail, seen)
+}
+
+/** The schemas right inside a schema. */
+export function innerSchemas({ properties, items, anyOf = [], oneOf = [], allOf = [], additionalProperties }: Schema): Schema[] {
+  return [
+    ...Object.values(properties ?? {}),
+    ...(items ? [items] : []),
+    ...anyOf,
+    ...oneOf,
+    ...allOf,
+    ...(typeof additionalProperties === 'object' ? [additionalProperties] : []),
+  ]
+}
+
+function requireReferences(document: OpenApiDocument, node: unknown): void {
+  if (typeof node !== 'object' || node === null) return
+  if ('$ref' in node) resolve(document, node)
+  for (const child of Object.values(node)) requireReferences(document, child)
 }
 
 function resolveResponse(document: OpenApiDocument, node: unknown): ResponseSpec {

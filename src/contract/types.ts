@@ -79,7 +79,7 @@ export type Answer<Id extends OperationId = OperationId> = Readonly<{
   status: number
   body: unknown
   headers: Readonly<Record<string, string>> | undefined
-  [answerOf]?: Id
+  [answerOf]: Id
 }>
 
 /**

@@ -1,7 +1,7 @@
 import { Ajv2020 as Ajv, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { type InvalidField, invalid, type Problem } from '../problem.ts'
 import { FORMATS } from './formats.ts'
-import { type OpenApiDocument, type Operation, type Parameter, resolve, type Schema } from './spec.ts'
+import { innerSchemas, type OpenApiDocument, type Operation, type Parameter, resolve, type Schema, SpecError } from './spec.ts'
 
 /** Checks one part of a request and answers the value to use, or throws a Problem that names each wrong field. */
 export type Validator = (value: unknown) => unknown
@@ -35,6 +35,7 @@ export class Validators {
       formats: { ...FORMATS },
     })
     this.#ajv.addVocabulary(ANNOTATIONS)
+    for (const [name, schema] of Object.entries(document.components.schemas)) this.#requireKnown(schema, name)
     this.#ajv.addSchema(
       {
         $id: DOCUMENT_ID,
@@ -64,7 +65,7 @@ export class Validators {
       body.mediaType === 'application/json'
         ? this.#trimmer(body.schema)
         : this.#decoder(resolve<Schema>(this.#document, body.schema).properties ?? {})
-    const code = responses.has(422) ? 'VALIDATION_FAILED' : 'MALFORMED_REQUEST'
+    const code = codeOf(responses)
     return (value) => {
       if (value === undefined) {
         if (!body.required) return value
@@ -89,12 +90,22 @@ export class Validators {
       additionalProperties: part === 'header',
     })
     const decode = this.#decoder(properties)
-    const code = part === 'header' ? 'MALFORMED_REQUEST' : 'VALIDATION_FAILED'
+    const code = part === 'header' ? 'MALFORMED_REQUEST' : codeOf(operation.responses)
     return (value) => {
       decode(value)
       if (!validate(value)) throw problemOf(part, validate.errors, code)
       return value
     }
+  }
+
+  /** Ajv refuses what it does not know, but only in schemas that it compiles: those of requests. To compile the others as well takes 100 ms. */
+  #requireKnown(schema: Schema, name: string): void {
+    for (const keyword of Object.keys(schema)) {
+      if (this.#ajv.RULES.keywords[keyword] === undefined) throw new SpecError(`The schema ${name} has the unknown keyword ${keyword}.`)
+    }
+    const format = schema['format']
+    if (format !== undefined && !Object.hasOwn(FORMATS, String(format))) throw new SpecError(`The schema ${name} has the unknown format ${format}.`)
+    for (const inner of innerSchemas(schema)) this.#requireKnown(inner, name)
   }
 
   /** Reads numbers, booleans and lists from the text values of an object, in place. */
@@ -133,6 +144,9 @@ export class Validators {
     return target['x-trim'] === true || (target.items !== undefined && this.#isTrimmed(target.items))
   }
 }
+
+/** RFC 6749 §5.2 knows no 422, so the token endpoint describes none: there it is a 400. */
+export const codeOf = (responses: Operation['responses']) => (responses.has(422) ? 'VALIDATION_FAILED' : 'MALFORMED_REQUEST')
 
 /** Headers arrive in lower case. */
 const nameOf = (parameter: Parameter) => (parameter.in === 'header' ? parameter.name.toLowerCase() : parameter.name)

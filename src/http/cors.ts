@@ -2,14 +2,16 @@ import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 
 /** Lets pages of the listed origins call the API from a browser. Tokens travel in a header, so no cookies are allowed for. */
-export function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
+export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return
-  app.register(cors, {
+  await app.register(cors, {
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowedHeaders: ['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'X-Request-Id'],
     exposedHeaders: ['ETag', 'Link', 'Location', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
     maxAge: 600,
+    // http/front.ts answers OPTIONS, for paths that exist.
+    preflightContinue: true,
     strictPreflight: false,
   })
 }

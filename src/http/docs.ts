@@ -19,11 +19,43 @@ const pagePolicy = (...more: string[]) =>
     ...more,
   ].join('; ')
 
+/** No logo, no fields that this server ignores, and nothing wider than a telephone. */
 const STYLE = `
   .swagger-ui .topbar { display: none }
   .swagger-ui .info { margin: 32px 0 }
   .swagger-ui .scheme-container { box-shadow: none; border-bottom: 1px solid #e5e7eb; padding: 16px 0 }
+  .swagger-ui .renderedMarkdown code { overflow-wrap: anywhere }
+  .swagger-ui .response-col_links { display: none }
+  .swagger-ui .dialog-ux .modal-ux-content { max-height: calc(100vh - 160px) }
+  .swagger-ui .dialog-ux .scope-def, .swagger-ui .dialog-ux .scopes h2 a { display: none }
+  .swagger-ui .dialog-ux .wrapper:has(> [for="password_type"], > [for="client_id_password"], > [for="client_secret_password"]) { display: none }
 `
+
+/** For telephones, and for the Authorize dialog: Swagger UI opens it at its last field, past the username. */
+const SCRIPT = `
+document.head.insertAdjacentHTML('beforeend', '<meta name="viewport" content="width=device-width, initial-scale=1">')
+new MutationObserver((changes) => {
+  const username = changes.flatMap(({ addedNodes }) => [...addedNodes]).map((node) => node.querySelector?.('#oauth_username')).find(Boolean)
+  username?.focus()
+  username?.closest('.modal-ux-content').scrollTo(0, 0)
+}).observe(document.getElementById('swagger-ui'), { childList: true, subtree: true })
+`
+
+type OAuth2Login = { auth: object; token: object }
+
+/** Runs in the browser: a login outlives a reload as its access token alone. Swagger UI would store the password and the refresh token as well. */
+const forgetSecrets = () => ({
+  statePlugins: {
+    auth: {
+      wrapActions: {
+        authorizeOauth2:
+          (authorize: (login: OAuth2Login) => unknown) =>
+          ({ auth, token }: OAuth2Login) =>
+            authorize({ auth: { ...auth, password: '' }, token: { ...token, refresh_token: undefined } }),
+      },
+    },
+  },
+})
 
 /** The document itself, and two pages that show it: Swagger UI to try it out, Redoc to read it. All from here, nothing from a CDN. */
 export function serveDocs(app: FastifyInstance, { document, text }: Spec): void {
@@ -44,10 +76,13 @@ export function serveDocs(app: FastifyInstance, { document, text }: Spec): void 
         displayRequestDuration: true,
         tryItOutEnabled: true,
         docExpansion: 'list',
+        defaultModelsExpandDepth: 0,
+        plugins: [forgetSecrets],
       },
       theme: {
         title: document.info.title,
         css: [{ filename: 'docket.css', content: STYLE }],
+        js: [{ filename: 'docket.js', content: SCRIPT }],
       },
     })
   })
@@ -67,7 +102,7 @@ export function serveDocs(app: FastifyInstance, { document, text }: Spec): void 
 
 const redocPage = (title: string) => `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title><style>body { margin: 0 }</style></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title><link rel="icon" href="data:,"><style>body { margin: 0 }</style></head>
 <body><redoc spec-url="/openapi.json"></redoc><script src="/redoc/redoc.standalone.js"></script></body>
 </html>
 `

@@ -3,7 +3,7 @@ import type { Lifecycle } from '../context.ts'
 import { malformed, Problem } from '../problem.ts'
 
 /** For answers that no browser shows; the pages under /docs bring a policy of their own. */
-const SECURITY_HEADERS = {
+export const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Referrer-Policy': 'no-referrer',
@@ -24,19 +24,18 @@ export function guardFront(app: FastifyInstance, lifecycle: Lifecycle): void {
     if (lifecycle.draining) reply.header('Connection', 'close')
     try {
       requireReadable(request)
-      if (request.is404 || isPlainOptions(request)) refuseOtherMethods(request, reply)
+      if (request.is404 || request.method === 'OPTIONS') refuseOtherMethods(request, reply)
     } catch (error) {
       return done(error as Error)
     }
     if (!reply.sent) done()
   })
   app.setNotFoundHandler(() => {
-    throw new Problem('NOT_FOUND', 'There is no such path.')
+    throw noSuchPath()
   })
 }
 
-/** OPTIONS of a browser that asks for permission (CORS) says which method it means; any other just asks what there is. */
-const isPlainOptions = ({ method, headers }: FastifyRequest) => method === 'OPTIONS' && headers['access-control-request-method'] === undefined
+const noSuchPath = () => new Problem('NOT_FOUND', 'There is no such path.')
 
 function requireReadable({ raw, is404, routeOptions }: FastifyRequest): void {
   const { rawHeaders, headers } = raw
@@ -48,9 +47,12 @@ function requireReadable({ raw, is404, routeOptions }: FastifyRequest): void {
     if (seen.includes(`|${name}|`)) throw malformed(`The header ${name} is given twice.`)
     seen += `|${name}|`
   }
-  // RFC 9112 §3.2: exactly one Host, and before 1.1 there was none.
-  if (raw.httpVersionMajor < 1 || !headers.host) throw malformed('The Host header is missing.')
+  if (raw.httpVersionMajor !== 1) throw malformed('The version of HTTP is neither 1.1 nor 1.0.')
+  // RFC 9112 §3.2: exactly one Host, save in 1.0, which had none and which some load balancers still check with.
+  if (raw.httpVersionMinor > 0 && !headers.host) throw malformed('The Host header is missing.')
   const sendsBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0')
+  // The type of nothing is nothing: many clients name one with DELETE.
+  if (!sendsBody) delete headers['content-type']
   if (!sendsBody || is404) return
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
     throw new Problem('UNSUPPORTED_MEDIA_TYPE', 'The body must not be compressed.')
@@ -61,7 +63,10 @@ function requireReadable({ raw, is404, routeOptions }: FastifyRequest): void {
     })
 }
 
-/** Fastify answers 404 to a method that a path does not have. Here it is 405 with `Allow`, and OPTIONS answers `Allow` alone. */
+/**
+ * Fastify answers 404 to a method that a path does not have, after it has read the body. Here it is 405 with `Allow`, OPTIONS answers `Allow` alone,
+ * and nothing is read.
+ */
 function watchMethods(app: FastifyInstance): (request: FastifyRequest, reply: FastifyReply) => void {
   const methodsOf = new Map<string, { pattern: RegExp; methods: Set<string> }>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -76,7 +81,7 @@ function watchMethods(app: FastifyInstance): (request: FastifyRequest, reply: Fa
   return ({ method, url }, reply) => {
     const [path = ''] = url.split('?')
     const allowed = new Set([...methodsOf.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]))
-    if (allowed.size === 0) return
+    if (allowed.size === 0) throw noSuchPath()
     const allow = [...allowed].sort().join(', ')
     if (method === 'OPTIONS') return void reply.code(204).header('Allow', allow).send()
     throw new Problem('METHOD_NOT_ALLOWED', `This path allows ${allow}.`, {

@@ -5,7 +5,11 @@ import { invalidField, malformed, Problem, unavailable } from '../problem.ts'
 
 /** Every failure leaves through here, as a problem document (RFC 9457). */
 export function renderProblems(app: FastifyInstance, logger: Logger): void {
-  app.setErrorHandler((error, request, reply) => sendProblem(problemFrom(error as FastifyError, request, logger), request, reply))
+  app.setErrorHandler((thrown, request, reply) => {
+    // Whatever is thrown is logged and answered, even what is no error.
+    const error = thrown instanceof Error ? thrown : new Error(`Thrown, but no error: ${String(thrown)}`)
+    return sendProblem(problemFrom(error as FastifyError, request, logger), request, reply)
+  })
 }
 
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -52,6 +56,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, () => Problem>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new Problem('UNSUPPORTED_MEDIA_TYPE', 'The Content-Type of the body is not one that this operation takes.'),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => malformed('The Content-Length is not the length of the body.'),
   FST_ERR_BAD_URL: () => malformed('The percent-encoding of the path is not valid.'),
+  FST_STATIC_FORBIDDEN_PATH: () => new Problem('NOT_FOUND', 'There is no such path.'),
   FST_ERR_MAX_PARAM_LENGTH: () => new Problem('URI_TOO_LONG', 'A segment of the path is too long.'),
 }
 
@@ -62,8 +67,8 @@ export function problemFrom(error: FastifyError, request: FastifyRequest, logger
   }
   const known = FASTIFY_PROBLEMS[error.code]
   if (known !== undefined) return known()
-  // The client went away in the middle of its body; nobody reads this answer.
-  if (error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE') return malformed('The body ended early.')
+  // The client went away in the middle of its body; nobody reads this answer. The same code from the database's connection means something else.
+  if (error === request.raw.errored) return malformed('The body ended early.')
 
   const fault = databaseFault(error)
   if (fault?.kind === 'unavailable') {

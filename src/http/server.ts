@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type FastifyInstance, type FastifyServerOptions, fastify, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { malformed, Problem } from '../problem.ts'
+import { logRequest } from './access-log.ts'
+import { SECURITY_HEADERS } from './front.ts'
 import { documentOf, problemFrom, sendProblem } from './problems.ts'
 
 /** Bytes. The longest description, with every character escaped, is 120 kB. */
@@ -15,7 +17,7 @@ const LARGEST_HEADERS = 16_384
  * router bypass the error handler.
  */
 export function createServer(logger: Logger, trustedProxies: readonly string[]): FastifyInstance {
-  return fastify({
+  const app = fastify({
     loggerInstance: logger,
     // One line a request is written by http/access-log.ts; a child logger for each would cost as much as the line.
     logController: new LogController({ disableRequestLogging: true }),
@@ -32,18 +34,26 @@ export function createServer(logger: Logger, trustedProxies: readonly string[]):
       requestTimeout: 10_000,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: LARGEST_HEADERS,
+      // Node's own answer to a missing Host is no problem document; http/front.ts asks for one.
+      requireHostHeader: false,
     },
+    // RFC 9112 §3.2.2: a request may name the whole URL. Its host means nothing here.
+    rewriteUrl: ({ url = '' }) => (url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*\/?/i, '/')),
     routerOptions: {
       maxParamLength: 100,
       // The text itself: a parser that throws here would bypass the error handler, so contract/parsing.ts reads it later.
       querystringParser: ((text: string) => text) as never,
     },
     frameworkErrors: (error, request, reply) => {
-      reply.header('X-Request-Id', request.id)
+      reply.headers(SECURITY_HEADERS).header('X-Request-Id', request.id)
       sendProblem(problemFrom(error, request, logger), request, reply)
+      logRequest(logger, request, reply)
     },
     clientErrorHandler: answerUnreadable,
   } as FastifyServerOptions) as FastifyInstance
+  // RFC 9110 §10.1.1: an expectation that is none of ours may be ignored; Node would answer a bare 417.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+  return app
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
@@ -54,8 +64,10 @@ function requestId({ headers }: { headers: IncomingMessage['headers'] }): string
 }
 
 /** What is no HTTP never becomes a request: the answer is written to the socket by hand. */
-function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+function answerUnreadable(error: Error & { code?: string }, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
+  // In the middle of the answer to an earlier request, another one would corrupt it: as Node does by default, only the connection ends.
+  const answering = socket._httpMessage?.headersSent === true
+  if (answering || socket.destroyed || !socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   const problem =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? new Problem('HEADERS_TOO_LARGE', `The headers are larger than ${LARGEST_HEADERS} bytes.`)
@@ -64,8 +76,14 @@ function answerUnreadable(error: Error & { code?: string }, socket: Socket): voi
         : malformed('The request cannot be read as HTTP.')
   const id = randomUUID()
   const body = JSON.stringify(documentOf(problem, id))
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `X-Request-Id: ${id}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
-  )
+  const headers = {
+    ...SECURITY_HEADERS,
+    'X-Request-Id': id,
+    'Cache-Control': 'no-store',
+    'Content-Type': 'application/problem+json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('')}\r\n${body}`)
 }

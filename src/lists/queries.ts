@@ -1,4 +1,4 @@
-import type { Selectable, Updateable } from 'kysely'
+import { type Selectable, sql, type Updateable } from 'kysely'
 import type { Lists } from '../../generated/database.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
@@ -69,7 +69,7 @@ export function updateList(
     .set((eb) => ({ version: eb('version', '+', 1) }))
     .where('owner_id', '=', ownerId)
     .where('id', '=', id)
-    .$if(versions !== undefined, (query) => query.where('version', 'in', versions ?? []))
+    .$if(versions !== undefined, (query) => query.where(sql<boolean>`version = any(${versions}::int[])`))
     .returning(LIST_COLUMNS)
     .executeTakeFirst()
 }
@@ -77,11 +77,14 @@ export function updateList(
 /** Deletes the list with its tasks, unless it is the inbox. @returns whether it did */
 export async function deleteList(db: Database, ownerId: string, id: string, versions: number[] | undefined): Promise<boolean> {
   const { numDeletedRows } = await db
+    // Whoever changes a task locks the task, then its list, to count it: so does this, or the two might wait for each other.
+    .with('locked', (cte) => cte.selectFrom('tasks').select('id').where('owner_id', '=', ownerId).where('list_id', '=', id).orderBy('id').forUpdate())
     .deleteFrom('lists')
     .where('owner_id', '=', ownerId)
     .where('id', '=', id)
     .where('inbox', '=', false)
-    .$if(versions !== undefined, (query) => query.where('version', 'in', versions ?? []))
+    .where((eb) => eb(eb.selectFrom('locked').select(eb.fn.countAll<number>().as('count')), '>=', 0))
+    .$if(versions !== undefined, (query) => query.where(sql<boolean>`version = any(${versions}::int[])`))
     .executeTakeFirst()
   return numDeletedRows > 0n
 }

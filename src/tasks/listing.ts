@@ -24,76 +24,41 @@ export type TaskListing = Readonly<{
   limit: number
 }>
 
-type ListedTask = TaskRow & { sort_key?: string | null }
+/** The sort key is null in the order of creation, which is that of the ids. */
+type ListedTask = TaskRow & { sort_key: string | null }
 
-/** `order` is an expression that an index of its own holds (migrations/20261121T0920-create-tasks.ts); `key` is its value in a row, for the cursor. */
-type Order = Readonly<{
-  order: RawBuilder<unknown>
-  type: RawBuilder<unknown>
-  key: (task: ListedTask) => string | null
-}>
+/** The parameters of a statement: the listing, and its position flat. */
+type Values = TaskListing & Readonly<{ key: string | null; id: string }>
+
+/** An expression that indexes of its own hold (migrations/20261121T0920-create-tasks.ts), and the type of its value in a cursor. */
+type Order = Readonly<{ key: RawBuilder<string | null>; type: string }>
 
 // Without a due date is last in both directions.
-const DUE_OR_LAST = sql`coalesce(due_at, 'infinity')`
-const DUE_OR_FIRST = sql`coalesce(due_at, '-infinity')`
-const TITLE = sql`lower(title) collate "C"`
+const DUE_OR_LAST = sql<string | null>`coalesce(due_at, 'infinity')`
+const DUE_OR_FIRST = sql<string | null>`coalesce(due_at, '-infinity')`
 
-const timestamp = sql.raw('timestamptz')
-const ORDERS: Readonly<Record<Exclude<TaskSort, 'createdAt' | '-createdAt'>, Order>> = {
-  updatedAt: {
-    order: sql`updated_at`,
-    type: timestamp,
-    key: ({ updated_at }) => updated_at,
-  },
-  '-updatedAt': {
-    order: sql`updated_at`,
-    type: timestamp,
-    key: ({ updated_at }) => updated_at,
-  },
-  dueAt: {
-    order: DUE_OR_LAST,
-    type: timestamp,
-    key: ({ due_at }) => due_at ?? 'infinity',
-  },
-  '-dueAt': {
-    order: DUE_OR_FIRST,
-    type: timestamp,
-    key: ({ due_at }) => due_at ?? '-infinity',
-  },
-  priority: {
-    order: sql`priority`,
-    type: sql.raw('task_priority'),
-    key: ({ priority }) => priority,
-  },
-  '-priority': {
-    order: sql`priority`,
-    type: sql.raw('task_priority'),
-    key: ({ priority }) => priority,
-  },
-  title: {
-    order: TITLE,
-    type: sql.raw('text'),
-    key: ({ sort_key = null }) => sort_key,
-  },
-  '-title': {
-    order: TITLE,
-    type: sql.raw('text'),
-    key: ({ sort_key = null }) => sort_key,
-  },
+const ORDERS: Readonly<Record<string, Order>> = {
+  updatedAt: { key: sql`updated_at`, type: 'timestamptz' },
+  dueAt: { key: DUE_OR_LAST, type: 'timestamptz' },
+  '-dueAt': { key: DUE_OR_FIRST, type: 'timestamptz' },
+  priority: { key: sql`priority`, type: 'task_priority' },
+  title: { key: sql`lower(title) collate "C"`, type: 'text' },
 }
 
-/** Where a page in this order ended. The order of creation is that of the ids. */
-export function positionOf(sort: TaskSort, task: ListedTask): Position {
-  return {
-    key: sort === 'createdAt' || sort === '-createdAt' ? null : ORDERS[sort].key(task),
-    id: task.id,
-  }
+const directionOf = (sort: TaskSort) => (sort.startsWith('-') ? 'desc' : 'asc')
+
+/** Undefined for the order of creation. */
+const orderOf = (sort: TaskSort) => ORDERS[sort] ?? ORDERS[sort.replace('-', '')]
+
+/** Where a page ended. */
+export function positionOf(task: ListedTask): Position {
+  return { key: task.sort_key, id: task.id }
 }
 
 /** Page lengths whose statements are kept; others are planned each time, because a plan for an unknown LIMIT is a bad one. */
 const KEPT_LIMITS = new Set([20, 50, 100].map((limit) => limit + 1))
 
-const kept = new Map<string, PreparedStatement<TaskListing & { key: string | null; id: string }, ListedTask>>()
+const kept = new Map<string, PreparedStatement<Values, ListedTask>>()
 
 /**
  * The tasks of a listing, in its order, after its position. Every order is an index scan that stops after `limit` rows, at any depth.
@@ -102,11 +67,7 @@ const kept = new Map<string, PreparedStatement<TaskListing & { key: string | nul
  * planned anew each time: the best plan depends on how many tasks pass them.
  */
 export function listTasks(db: Database, listing: TaskListing): Promise<ListedTask[]> {
-  const values = {
-    ...listing,
-    key: listing.after?.key ?? null,
-    id: listing.after?.id ?? '',
-  }
+  const values = { ...listing, key: listing.after?.key ?? null, id: listing.after?.id ?? '' }
   const { listId, completed, priorities, categories, dueBefore, dueAfter, hasDueDate, words, sort, after, limit } = listing
   const isPlain = [priorities, categories, dueBefore, dueAfter, hasDueDate, words].every((filter) => filter === undefined)
   if (!isPlain || !KEPT_LIMITS.has(limit)) return select(db, values, listing).execute()
@@ -120,36 +81,43 @@ export function listTasks(db: Database, listing: TaskListing): Promise<ListedTas
 }
 
 /**
+ * The sort indexes hold open and completed tasks apart, so that the few open ones among many completed are found at once. A listing of both merges
+ * the two (a Merge Append of two index scans), save in the order of creation, which has indexes of its own.
  * @param value what goes into the statement as parameters
  * @param shape what decides on its text
  */
-function select(
-  db: Database,
-  value: TaskListing & { key: string | null; id: string },
-  shape: TaskListing,
-): SelectQueryBuilder<DB, 'tasks', ListedTask> {
-  const { sort } = shape
-  const direction = sort.startsWith('-') ? 'desc' : 'asc'
-  const beyond = sql.raw(direction === 'desc' ? '<' : '>')
-  const conditions = filtersOf(value, shape)
-  let query = db.selectFrom('tasks').select(TASK_COLUMNS).where('owner_id', '=', value.ownerId)
-  if (shape.listId !== undefined) query = query.where('list_id', '=', value.listId as string)
-  for (const condition of conditions) query = query.where(condition)
+function select(db: Database, value: Values, shape: TaskListing): SelectQueryBuilder<DB, 'tasks', ListedTask> {
+  const direction = directionOf(shape.sort)
+  if (shape.completed !== undefined || orderOf(shape.sort) === undefined) return branch(db, value, shape, shape.completed)
+  const half = (completed: boolean) => db.selectFrom(branch(db, value, shape, completed).as(completed ? 'done' : 'open')).selectAll()
+  return half(false).unionAll(half(true)).orderBy('sort_key', direction).orderBy('id', direction).limit(sql.lit(shape.limit)) as never
+}
 
-  if (sort === 'createdAt' || sort === '-createdAt') {
-    if (shape.after !== undefined) query = query.where('id', direction === 'desc' ? '<' : '>', value.id)
-    return query.orderBy('id', direction).limit(sql.lit(shape.limit))
+function branch(db: Database, value: Values, shape: TaskListing, completed: boolean | undefined): SelectQueryBuilder<DB, 'tasks', ListedTask> {
+  const direction = directionOf(shape.sort)
+  const beyond = direction === 'desc' ? '<' : '>'
+  const order = orderOf(shape.sort)
+  let query = db
+    .selectFrom('tasks')
+    .select(TASK_COLUMNS)
+    .select((order?.key ?? sql<string | null>`null::text`).as('sort_key'))
+    .where('owner_id', '=', value.ownerId)
+  if (shape.listId !== undefined) query = query.where('list_id', '=', value.listId as string)
+  if (completed !== undefined) query = query.where('completed', '=', sql.lit(completed))
+  for (const condition of filtersOf(value, shape)) query = query.where(condition)
+  if (shape.after !== undefined) {
+    query =
+      order === undefined
+        ? query.where('id', beyond, value.id)
+        : query.where(sql<SqlBool>`(${order.key}, id) ${sql.raw(beyond)} (${value.key}::${sql.raw(order.type)}, ${value.id}::uuid)`)
   }
-  const { order, type } = ORDERS[sort]
-  if (shape.after !== undefined) query = query.where(sql<SqlBool>`(${order}, id) ${beyond} (${value.key}::${type}, ${value.id}::uuid)`)
-  const ordered = query.orderBy(order, direction).orderBy('id', direction).limit(sql.lit(shape.limit))
-  return order === TITLE ? ordered.select(sql<string>`${TITLE}`.as('sort_key')) : ordered
+  if (order !== undefined) query = query.orderBy(order.key, direction)
+  return query.orderBy('id', direction).limit(sql.lit(shape.limit))
 }
 
 function filtersOf(value: TaskListing, shape: TaskListing): RawBuilder<SqlBool>[] {
-  const { completed, priorities, categories, dueBefore, dueAfter, hasDueDate, words } = shape
+  const { priorities, categories, dueBefore, dueAfter, hasDueDate, words } = shape
   const filters: RawBuilder<SqlBool>[] = []
-  if (completed !== undefined) filters.push(completed ? sql`completed_at is not null` : sql`completed_at is null`)
   if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::task_priority[])`)
   if (categories !== undefined) filters.push(sql`categories @> ${value.categories}::text[]`)
   // In the terms of the index on due dates.

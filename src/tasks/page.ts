@@ -38,5 +38,5 @@ export async function taskPage(
     ...(hasDueDate !== undefined && { hasDueDate }),
     ...(q !== undefined && { words: q }),
   })
-  return pageOf(rows, limit, presentTask, (task) => cursors.encode(belongsTo, positionOf(sort, task)))
+  return pageOf(rows, limit, presentTask, (task) => cursors.encode(belongsTo, positionOf(task)))
 }

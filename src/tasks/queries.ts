@@ -174,7 +174,7 @@ export async function deleteTask(db: Database, ownerId: string, id: string, vers
     .deleteFrom('tasks')
     .where('owner_id', '=', ownerId)
     .where('id', '=', id)
-    .$if(versions !== undefined, (query) => query.where('version', 'in', versions ?? []))
+    .$if(versions !== undefined, (query) => query.where(sql<boolean>`version = any(${versions}::int[])`))
     .executeTakeFirst()
   return numDeletedRows > 0n
 }
