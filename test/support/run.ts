@@ -7,7 +7,10 @@ import { createTemplate, startPostgres } from './postgres.ts'
 
 const embedded = process.argv.includes('--embedded')
 const given = process.env['TEST_DATABASE_URL']
-const files = process.argv.slice(2).filter((argument) => argument !== '--embedded')
+const files = process.argv
+  .slice(2)
+  .filter((argument) => argument !== '--embedded')
+  .map((argument) => (argument.endsWith('.ts') ? argument : `${argument}/**/*.test.ts`))
 
 const server = embedded ? undefined : given === undefined ? await startPostgres() : { url: given, stop: async () => undefined }
 try {

@@ -1,0 +1,205 @@
+import { availableParallelism } from 'node:os'
+import t from 'tap'
+import { ConfigError, readConfig } from '../src/config.ts'
+
+const AUTH_SECRET = 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa'
+const DATABASE_URL = 'postgres://docket:pw@db.example:5432/docket'
+
+type Environment = Record<string, string | undefined>
+
+/** The lines of the message that refuses these settings; none when they are accepted. */
+function faultsOf(environment: Environment): string[] {
+  try {
+    readConfig(environment)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const [title, ...faults] = error.message.split('\n')
+    if (title !== 'The configuration is not valid:') throw error
+    return faults.map((fault) => fault.replace('  - ', ''))
+  }
+}
+
+t.test('config', async (t) => {
+  t.test('nothing set: the embedded database, a generated secret, and sensible values', async (t) => {
+    t.match(readConfig({}), {
+      production: false,
+      host: 'localhost',
+      port: 3000,
+      corsOrigins: [],
+      trustedProxies: [],
+      database: { kind: 'embedded', directory: '.docket' },
+      auth: {
+        secret: undefined,
+        accessTokenSeconds: 900,
+        refreshIdleSeconds: 30 * 86_400,
+        refreshAbsoluteSeconds: 90 * 86_400,
+        passwordHash: { memoryKibibytes: 19_456, iterations: 2, parallelism: 1, concurrent: availableParallelism() },
+      },
+      log: { level: 'info' },
+    })
+    t.same(readConfig({ PORT: '', HOST: '  ', DATABASE_URL: '', AUTH_SECRET: ' ', CORS_ORIGINS: '' }), readConfig({}), 'empty counts as not set')
+  })
+
+  t.test('every setting is read', async (t) => {
+    const config = readConfig({
+      NODE_ENV: 'production',
+      HOST: '::',
+      PORT: ' 0 ',
+      CORS_ORIGINS: 'https://app.example.com, http://localhost:5173,',
+      TRUSTED_PROXIES: '10.0.0.0/8,::1, fd00::/8 ,192.0.2.1',
+      DATABASE_URL,
+      DATABASE_LISTEN_URL: 'postgresql://docket@direct.example/docket',
+      DATABASE_POOL_SIZE: '7',
+      DATABASE_PIPELINES: '0',
+      MIGRATE_AT_START: 'false',
+      AUTH_SECRET,
+      ACCESS_TOKEN_SECONDS: '60',
+      REFRESH_IDLE_SECONDS: '3600',
+      REFRESH_ABSOLUTE_SECONDS: '7200',
+      ARGON2_MEMORY_KIB: '65536',
+      ARGON2_ITERATIONS: '3',
+      ARGON2_PARALLELISM: '4',
+      ARGON2_CONCURRENT: '5',
+      ARGON2_QUEUED: '0',
+      LOG_LEVEL: 'warn',
+      LOG_FORMAT: 'json',
+      SHUTDOWN_GRACE_MS: '0',
+    })
+    t.match(config, {
+      production: true,
+      host: '::',
+      port: 0,
+      corsOrigins: ['https://app.example.com', 'http://localhost:5173'],
+      trustedProxies: ['10.0.0.0/8', '::1', 'fd00::/8', '192.0.2.1'],
+      database: {
+        kind: 'server',
+        url: DATABASE_URL,
+        listenUrl: 'postgresql://docket@direct.example/docket',
+        poolSize: 7,
+        pipelines: 0,
+        migrateAtStart: false,
+      },
+      auth: {
+        secret: AUTH_SECRET,
+        accessTokenSeconds: 60,
+        refreshIdleSeconds: 3600,
+        refreshAbsoluteSeconds: 7200,
+        passwordHash: { memoryKibibytes: 65_536, iterations: 3, parallelism: 4, concurrent: 5, queued: 0 },
+      },
+      log: { level: 'warn', pretty: false },
+      shutdownGraceMilliseconds: 0,
+    })
+    t.match(readConfig({ DATABASE_URL, AUTH_SECRET }).database, { listenUrl: DATABASE_URL, poolSize: 10, migrateAtStart: true })
+    t.same(readConfig({ DATA_DIR: '/var/lib/docket' }).database, { kind: 'embedded', directory: '/var/lib/docket' })
+    t.equal(readConfig({ LOG_FORMAT: 'pretty' }).log.pretty, true)
+  })
+
+  t.test('each wrong setting is refused by its name', async (t) => {
+    const wrong: Record<string, string[]> = {
+      NODE_ENV: ['prod', 'PRODUCTION'],
+      PORT: ['-1', '65536', '3000.5', '0x10', '1e3', 'http', '3000 4000', '٣'],
+      CORS_ORIGINS: [
+        '*',
+        'null',
+        'app.example.com',
+        'https://app.example.com/',
+        'https://a.example/path',
+        'ftp://a.example',
+        'https://*.example.com',
+      ],
+      TRUSTED_PROXIES: ['true', '1', '*', 'proxy.example', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '10.0.0/8', '10.0.0.0/', '10.0.0.0/-1'],
+      DATABASE_URL: ['mysql://localhost/docket', 'localhost:5432', 'postgres://'],
+      DATABASE_LISTEN_URL: ['http://localhost'],
+      DATABASE_POOL_SIZE: ['0', '1001', 'ten'],
+      DATABASE_PIPELINES: ['-1', '101'],
+      MIGRATE_AT_START: ['yes', '1', 'TRUE'],
+      ACCESS_TOKEN_SECONDS: ['0', '86401', '15m'],
+      REFRESH_IDLE_SECONDS: ['59', '1e9'],
+      REFRESH_ABSOLUTE_SECONDS: ['59', '30d'],
+      ARGON2_MEMORY_KIB: ['1023', '65537'],
+      ARGON2_ITERATIONS: ['0', '11'],
+      ARGON2_PARALLELISM: ['0', '17'],
+      ARGON2_CONCURRENT: ['0', '129'],
+      ARGON2_QUEUED: ['-1', '10001'],
+      LOG_LEVEL: ['verbose', 'INFO'],
+      LOG_FORMAT: ['yaml'],
+      SHUTDOWN_GRACE_MS: ['60001', '1s'],
+    }
+    for (const [name, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const faults = faultsOf({ DATABASE_URL, AUTH_SECRET, [name]: value })
+        t.equal(faults.length, 1, `${name}=${value}`)
+        t.match(faults[0], new RegExp(`^${name} `))
+      }
+    }
+  })
+
+  t.test('one message names all that are wrong', async (t) => {
+    const environment = {
+      NODE_ENV: 'staging',
+      PORT: 'http',
+      CORS_ORIGINS: '*,https://fine.example,null',
+      TRUSTED_PROXIES: 'true',
+      DATABASE_URL: 'localhost',
+      DATABASE_LISTEN_URL: 'localhost',
+      DATABASE_POOL_SIZE: '0',
+      MIGRATE_AT_START: 'maybe',
+      ACCESS_TOKEN_SECONDS: '0',
+      ARGON2_MEMORY_KIB: '1',
+      LOG_LEVEL: 'loud',
+      LOG_FORMAT: 'xml',
+      SHUTDOWN_GRACE_MS: '-1',
+    }
+    const named = faultsOf(environment).map((fault) => fault.split(' ')[0])
+    t.same(named.toSorted(), [...Object.keys(environment), 'CORS_ORIGINS', 'AUTH_SECRET'].toSorted())
+  })
+
+  t.test('no secret is shown', async (t) => {
+    const [url] = faultsOf({ AUTH_SECRET, DATABASE_URL: 'mysql://docket:hunter2hunter2@localhost/docket' })
+    t.ok(url)
+    t.notMatch(url, 'hunter2')
+    const [secret] = faultsOf({ AUTH_SECRET: 'tooShortButNotToBeShown' })
+    t.ok(secret)
+    t.notMatch(secret, 'tooShort')
+  })
+
+  t.test('AUTH_SECRET: must be there in production and beside a server', async (t) => {
+    for (const environment of [
+      { NODE_ENV: 'production' },
+      { DATABASE_URL },
+      { NODE_ENV: 'test', DATABASE_URL },
+      { NODE_ENV: 'production', DATABASE_URL, AUTH_SECRET: '' },
+      { DATABASE_URL, AUTH_SECRET: '   ' },
+    ]) {
+      t.match(faultsOf(environment), [/^AUTH_SECRET is missing/], JSON.stringify(environment))
+      t.same(faultsOf({ ...environment, AUTH_SECRET }), [])
+    }
+    t.same(faultsOf({ NODE_ENV: 'development' }), [])
+  })
+
+  t.test('AUTH_SECRET: neither short, nor repetitive, nor out of an example', async (t) => {
+    for (const secret of [
+      'x',
+      AUTH_SECRET.slice(1),
+      'a'.repeat(64),
+      'abcabcabcabc'.repeat(6),
+      '0123456789'.repeat(8),
+      `change-me-${AUTH_SECRET}`,
+      `${AUTH_SECRET}CHANGEME`,
+      'CHANGE-ME-IN-PRODUCTION-0123456789abcdef',
+      'your-super-long-and-random-key-1234567890',
+      'my-secret-key-with-many-characters-0987654321',
+      'correct-Password-battery-staple-0987654321',
+      `Docket${AUTH_SECRET}`,
+      `example ${AUTH_SECRET}`,
+    ]) {
+      for (const environment of [{}, { DATABASE_URL }, { NODE_ENV: 'production' }]) {
+        t.match(faultsOf({ ...environment, AUTH_SECRET: secret }), [/^AUTH_SECRET /], secret)
+      }
+    }
+    for (const secret of [AUTH_SECRET, `  ${AUTH_SECRET}  `, '3f'.repeat(2) + '0a1b2c4d5e6f7890'.repeat(4), 'äöüßéèêàçñøåÄÖÜ漢']) {
+      t.same(faultsOf({ AUTH_SECRET: secret }), [], secret)
+    }
+  })
+})

@@ -1,0 +1,95 @@
+import t from 'tap'
+import { operations } from '../../generated/operations.ts'
+import type { OperationId } from '../../src/contract/types.ts'
+import { PASSWORD, startApp } from '../support/app.ts'
+import { urlOf } from '../support/client.ts'
+import { checkAnswer, operationOf } from '../support/contract-check.ts'
+import { type Answered, acceptable, bearer, call, callRaw, createIds, everyHandler, narrowed, OPERATIONS, SCOPES, serve, unknownIds } from './walk.ts'
+
+/** Every answer that openapi.yaml describes is brought about once. A status that nothing below can bring about fails its test. */
+t.test('documented answers', async (t) => {
+  const app = await startApp(t)
+  const { url, as, context } = app
+  const grace = await app.registerAdmin()
+  const token = grace.accessToken
+
+  const failing = (error: () => Error) =>
+    serve(t, context, (handlers) =>
+      everyHandler(handlers, async () => {
+        throw error()
+      }),
+    )
+  const defective = await failing(() => new Error('a defect'))
+  const withoutDatabase = await failing(() => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
+
+  type Provoke = (id: OperationId) => Promise<Answered>
+  const ids = () => createIds(as(grace))
+  const credentials = { username: grace.username, password: 'not their password' }
+
+  // A session of its own each time: one of the operations ends it.
+  const succeed: Provoke = async (id) => call(url, id, await narrowed(as, grace, SCOPES), acceptable(id, await ids()))
+  const byStatus: Readonly<Record<number, Provoke>> = {
+    200: succeed,
+    201: succeed,
+    204: succeed,
+    304: async (id) => call(url, id, token, { params: await ids(), headers: { 'If-None-Match': '*' } }),
+    400: (id) => unreadableQuery(id),
+    401: async (id) => call(url, id, undefined, acceptable(id, await ids())),
+    403: async (id) => {
+      const others = SCOPES.filter((scope) => !(operations[id].scopes as readonly string[]).includes(scope))
+      return call(url, id, await narrowed(as, grace, others), acceptable(id, await ids()))
+    },
+    404: async (id) => call(url, id, token, acceptable(id, unknownIds(await ids()))),
+    412: async (id) => call(url, id, token, { ...acceptable(id, await ids()), headers: { 'If-Match': '"999"' } }),
+    413: async (id) => {
+      const type = operationOf(id).body?.mediaType ?? ''
+      return callRaw(url, id, await ids(), { ...bearer(grace), 'Content-Type': type, 'Content-Length': '262145' }, '')
+    },
+    415: async (id) => call(url, id, token, { params: await ids(), raw: 'title=Milk', headers: { 'Content-Type': 'text/plain' } }),
+    422: async (id) => call(url, id, token, { ...acceptable(id, await ids()), query: { surprise: 1 } }),
+    500: async (id) => call(defective, id, token, acceptable(id, await ids())),
+    503: async (id) => call(withoutDatabase, id, token, acceptable(id, await ids())),
+  }
+  async function unreadableQuery(id: OperationId): Promise<Answered> {
+    const response = await fetch(`${urlOf(url, id, { params: await ids() })}?q=%ff`, { method: operations[id].method, headers: bearer(grace) })
+    const text = await response.text()
+    checkAnswer(id, response.status, response.headers, text)
+    return { status: response.status, headers: response.headers, text, body: JSON.parse(text) }
+  }
+
+  const special: Readonly<Record<string, Provoke>> = {
+    'register 409': (id) => call(url, id, undefined, { body: { username: 'somebody-else', email: grace.email, password: PASSWORD } }),
+    'login 401': (id) => call(url, id, undefined, { body: credentials }),
+    'createToken 401': (id) => call(url, id, undefined, { body: { grant_type: 'password', ...credentials } }),
+    'updateMe 409': async (id) => call(url, id, token, { body: { username: (await app.register()).username } }),
+    'deleteList 409': async (id) => {
+      const { body } = await as(grace)('listLists', { expect: 200 })
+      return call(url, id, token, { params: { listId: body.items.find(({ inbox }) => inbox)?.id } })
+    },
+    'createTask 404': async (id) => call(url, id, token, { body: { title: 'Milk', listId: unknownIds(await ids()).listId } }),
+    'getReadiness 503': async (id) => {
+      context.lifecycle.draining = true
+      return call(url, id, undefined).finally(() => {
+        context.lifecycle.draining = false
+      })
+    },
+  }
+
+  t.test('no special provocation is left over', async (t) => {
+    const documented = OPERATIONS.flatMap((id) => [...operationOf(id).responses.keys()].map((status) => `${id} ${status}`))
+    t.same(
+      Object.keys(special).filter((answer) => !documented.includes(answer)),
+      [],
+    )
+  })
+
+  for (const id of OPERATIONS) {
+    for (const status of operationOf(id).responses.keys()) {
+      t.test(`${id}: ${status}`, async (t) => {
+        const provoke = special[`${id} ${status}`] ?? byStatus[status]
+        if (provoke === undefined) throw new Error('nothing here brings this answer about')
+        t.equal((await provoke(id)).status, status)
+      })
+    }
+  }
+})

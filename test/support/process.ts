@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Test } from 'tap'
+import { freePort } from './postgres.ts'
+
+/** The server as people start it, in a process of its own. */
+export type ServerProcess = Readonly<{
+  url: string
+  output(): string
+  /** Sends a signal and resolves with the exit code, or null when the signal ended the process. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+}>
+
+/** A new folder that goes with the test. */
+export function temporaryFolder(t: Test): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'docket-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Starts src/main.ts and resolves when it listens, or rejects with what it said when it ended instead. */
+export async function startServer(t: Test, environment: Record<string, string>): Promise<ServerProcess> {
+  const port = await freePort()
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: String(port), LOG_FORMAT: 'json', ARGON2_MEMORY_KIB: '1024', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  const listening = new Promise<void>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk
+      if (output.includes('/docs')) resolve()
+    }
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
+    child.once('close', () => reject(new Error(output)))
+  })
+  await listening
+  return { url: `http://127.0.0.1:${port}`, output: () => output, end: (signal) => end(child, signal) }
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.once('close', resolve)
+    child.kill(signal)
+  })
+}
