@@ -6,12 +6,11 @@ import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import { Passwords } from '../auth/passwords.ts'
 import { insertUserWithInbox } from '../auth/registration.ts'
-import { type Config, ConfigError, readConfig } from '../config.ts'
+import { type Config, readConfig } from '../config.ts'
 import { readSpec } from '../contract/spec.ts'
 import { Validators } from '../contract/validation.ts'
 import type { Database } from '../database/database.ts'
-import { DirectoryInUseError } from '../database/embedded.ts'
-import { Problem } from '../problem.ts'
+import { explainFailure } from '../explain.ts'
 import { createContext } from '../startup.ts'
 import { findUserByLogin, updateUser } from '../users/queries.ts'
 import { refusingTaken } from '../users/taken.ts'
@@ -67,12 +66,4 @@ if (!username) {
   process.stderr.write('Usage: npm run create-admin -- <username> <e-mail address>\n')
   process.exit(1)
 }
-try {
-  process.stdout.write(`${await run(username)}\n`)
-} catch (error) {
-  // What people can mend themselves is said in a sentence, anything else with its stack.
-  if (!(error instanceof Problem || error instanceof ConfigError || error instanceof DirectoryInUseError)) throw error
-  const fields = (error instanceof Problem && error.errors?.map(({ path, message }) => `  ${path.slice(1)} ${message}`)) || []
-  process.stderr.write(`${[error.message, ...fields].join('\n')}\n`)
-  process.exitCode = 1
-}
+await explainFailure(async () => void process.stdout.write(`${await run(username)}\n`))

@@ -118,7 +118,7 @@ function branch(db: Database, value: Values, shape: TaskListing, completed: bool
 function filtersOf(value: TaskListing, shape: TaskListing): RawBuilder<SqlBool>[] {
   const { priorities, categories, dueBefore, dueAfter, hasDueDate, words } = shape
   const filters: RawBuilder<SqlBool>[] = []
-  if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::task_priority[])`)
+  if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::text[]::task_priority[])`)
   if (categories !== undefined) filters.push(sql`categories @> ${value.categories}::text[]`)
   // In the terms of the index on due dates.
   if (dueBefore !== undefined) filters.push(sql`${DUE_OR_LAST} < ${value.dueBefore}::timestamptz`)

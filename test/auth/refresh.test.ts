@@ -7,7 +7,7 @@ const AT_ONCE = 50
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 t.test('createToken by refresh token', async (t) => {
-  const { as, context, register } = await startApp(t)
+  const { as, context, register } = await startApp(t, { DATABASE_POOL_SIZE: '20' })
   const { db } = context
   const ada = await register()
   const logIn = async () => (await as()('login', { body: { username: ada.username, password: PASSWORD }, expect: 200 })).body

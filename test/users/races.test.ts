@@ -8,7 +8,7 @@ const mixed = (text: string, mixture: number) =>
   [...text].map((letter, index) => ((mixture >> (index % 5)) & 1 ? letter.toUpperCase() : letter)).join('')
 
 t.test('many want the same name at once', async (t) => {
-  const { as, context, register } = await startApp(t)
+  const { as, context, register } = await startApp(t, { DATABASE_POOL_SIZE: '20' })
 
   for (const [what, taken, bodyOf] of [
     ['username', 'USERNAME_TAKEN', (n: number) => ({ username: mixed('grace', n), email: `grace-${n}@example.com` })],
