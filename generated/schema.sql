@@ -207,7 +207,7 @@ CREATE TABLE public.tasks (
     updated_at timestamp(3) with time zone NOT NULL,
     CONSTRAINT tasks_categories_check CHECK ((cardinality(categories) <= 10)),
     CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
-    CONSTRAINT tasks_time_zone_check CHECK ((char_length(time_zone) <= 64)),
+    CONSTRAINT tasks_time_zone_check CHECK (((time_zone IS NULL) OR ((now() AT TIME ZONE time_zone) IS NOT NULL))),
     CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
 );
 
@@ -224,7 +224,7 @@ CREATE TABLE public.users (
     updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
     CONSTRAINT users_email_check CHECK ((char_length(email) <= 254)),
     CONSTRAINT users_password_hash_check CHECK ((char_length(password_hash) <= 255)),
-    CONSTRAINT users_time_zone_check CHECK ((char_length(time_zone) <= 64)),
+    CONSTRAINT users_time_zone_check CHECK (((now() AT TIME ZONE time_zone) IS NOT NULL)),
     CONSTRAINT users_username_check CHECK ((char_length(username) <= 32))
 );
 

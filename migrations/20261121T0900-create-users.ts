@@ -11,7 +11,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       username          text           not null check (char_length(username) <= 32),
       password_hash     text           not null check (char_length(password_hash) <= 255),
       role              user_role      not null default 'user',
-      time_zone         text           not null default 'UTC' check (char_length(time_zone) <= 64),
+      time_zone         text           not null default 'UTC' check (now() at time zone time_zone is not null),
       disabled_at       timestamptz(3),
       created_at        timestamptz(3) not null default now(),
       updated_at        timestamptz(3) not null default now()

@@ -34,13 +34,18 @@ function isDateTime(text: string): boolean {
   return year >= 1 && year <= 9999
 }
 
+/**
+ * `Europe/Berlin`, `Etc/GMT+5`, UTC or GMT. Of the short names, ICU and PostgreSQL understand some differently (IST, CST) or without summer time (CET).
+ */
+const ZONE_NAME = /^(UTC|GMT|[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z][A-Za-z0-9_+-]*)+)$/
+
 const knownTimeZones = new Map<string, boolean>()
 
 /** A name that the time zone database of this runtime has; offsets such as `+01:00` are none. */
 function isTimeZone(text: string): boolean {
   const known = knownTimeZones.get(text)
   if (known !== undefined) return known
-  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(text)) return false
+  if (!ZONE_NAME.test(text)) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: text })
   } catch {

@@ -90,5 +90,6 @@ function linkNext({ url }: FastifyRequest, reply: FastifyReply, { nextCursor }: 
   if (nextCursor === null) return
   const [path = '', search = ''] = url.split('?')
   const kept = search.split('&').filter((pair) => pair !== '' && !pair.startsWith('cursor='))
-  reply.header('Link', `<${path}?${[...kept, `cursor=${nextCursor}`].join('&')}>; rel="next"`)
+  const query = [...kept, `cursor=${nextCursor}`].join('&').replaceAll(/[<>"]/g, encodeURIComponent)
+  reply.header('Link', `<${path}?${query}>; rel="next"`)
 }

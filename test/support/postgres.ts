@@ -32,7 +32,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
   const binary = (file: string) => (root ? path.join(folder, 'native', 'bin', path.basename(file)) : file)
   const data = path.join(folder, 'data')
-  const flags = ['-U', 'docket', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+  const flags = ['-U', 'docket', '-A', 'trust', '-E', 'UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C', '--no-sync']
   await succeed(spawn(binary(initdb), ['-D', data, ...flags], { ...owner, stdio: ['ignore', 'ignore', 'inherit'] }))
 
   const port = await freePort()

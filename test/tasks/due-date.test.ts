@@ -25,15 +25,17 @@ t.test('due dates as they are stored', async (t) => {
       t.same(storedDueDate(sent), { due_on: null, due_at: stored }, sent)
   })
 
-  t.test('any instant survives any offset, in capitals or not', async () => {
+  t.test('any instant survives any offset, in capitals or not', async (t) => {
     const instants = fc.date({ min: new Date('0001-01-02T00:00:00Z'), max: new Date('9999-12-30T00:00:00Z'), noInvalidDate: true })
-    fc.assert(
-      fc.property(instants, fc.integer({ min: -1439, max: 1439 }), fc.boolean(), (instant, minutes, lower) => {
-        const local = new Date(instant.getTime() + minutes * 60_000).toISOString().slice(0, -1)
-        const offset = `${minutes < 0 ? '-' : '+'}${String(Math.floor(Math.abs(minutes) / 60)).padStart(2, '0')}:${String(Math.abs(minutes) % 60).padStart(2, '0')}`
-        const text = local + offset
-        return instantOf(lower ? text.toLowerCase() : text) === instant.toISOString()
-      }),
+    t.doesNotThrow(() =>
+      fc.assert(
+        fc.property(instants, fc.integer({ min: -1439, max: 1439 }), fc.boolean(), (instant, minutes, lower) => {
+          const local = new Date(instant.getTime() + minutes * 60_000).toISOString().slice(0, -1)
+          const offset = `${minutes < 0 ? '-' : '+'}${String(Math.floor(Math.abs(minutes) / 60)).padStart(2, '0')}:${String(Math.abs(minutes) % 60).padStart(2, '0')}`
+          const text = local + offset
+          return instantOf(lower ? text.toLowerCase() : text) === instant.toISOString()
+        }),
+      ),
     )
   })
 })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import type { Transaction } from '../../src/database/database.ts'
+import type { Database, Transaction } from '../../src/database/database.ts'
 import { deleteTask, updateTask } from '../../src/tasks/queries.ts'
 import { EMBEDDED, type Person, startApp } from '../support/app.ts'
 
@@ -130,7 +130,7 @@ t.test('writes at the same time', async (t) => {
       ada,
       params: { listId: list.id },
       get,
-      change: (changes: Parameters<typeof updateTask>[3]) => (trx: Transaction) => updateTask(trx, ada.id, task.id, changes, undefined),
+      change: (changes: Parameters<typeof updateTask>[3]) => (trx: Database) => updateTask(trx, ada.id, task.id, changes, undefined),
       remove: (trx: Transaction) => deleteTask(trx, ada.id, task.id, undefined),
     }
   }
@@ -155,6 +155,27 @@ t.test('writes at the same time', async (t) => {
     const etag = (await as(ada)('getList', { params, expect: 200 })).headers.get('etag') ?? ''
     await inTheMiddle(remove, () => as(ada)('deleteList', { params, headers: { 'If-Match': etag }, expect: 412 }))
     t.equal((await as(ada)('getList', { params, expect: 200 })).body.openTasks, 0)
+  })
+
+  t.test('createTask: 201 with a category in the middle of another with the same new one, and both are counted', async (t) => {
+    const { ada, change } = await createTask()
+    const send = () => as(ada)('createTask', { body: { title: 'x', categories: ['new'] }, expect: 201 })
+    await inTheMiddle(change({ categories: ['new'] }), send)
+    t.same((await as(ada)('listCategories', { expect: 200 })).body.items, [{ name: 'new', openTasks: 2, completedTasks: 0 }])
+  })
+
+  t.test('createTask: 201 with a category in the middle of the deletion of its last task, and it is there again', async (t) => {
+    const { ada, change, remove } = await createTask()
+    await change({ categories: ['old'] })(db)
+    await inTheMiddle(remove, () => as(ada)('createTask', { body: { title: 'x', categories: ['old'], completed: true }, expect: 201 }))
+    t.same((await as(ada)('listCategories', { expect: 200 })).body.items, [{ name: 'old', openTasks: 0, completedTasks: 1 }])
+  })
+
+  t.test('deleteTask: 204 in the middle of the creation of another with its category, which stays', async (t) => {
+    const { ada, change } = await createTask()
+    const { body } = await as(ada)('createTask', { body: { title: 'x', categories: ['same'] }, expect: 201 })
+    await inTheMiddle(change({ categories: ['same'] }), () => as(ada)('deleteTask', { params: { taskId: body.id }, expect: 204 }))
+    t.same((await as(ada)('listCategories', { expect: 200 })).body.items, [{ name: 'same', openTasks: 1, completedTasks: 0 }])
   })
 
   t.test('updateMe: 200 with another zone in the middle of a change of an all-day task', async (t) => {
