@@ -139,7 +139,7 @@ CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
     begin
       -- In the order in which a list that is deleted locks its tasks.
       perform 1 from tasks where owner_id = new.id and due_on is not null and time_zone is null order by id for no key update;
-      update tasks set due_on = due_on, version = version + 1, updated_at = new.updated_at
+      update tasks set due_at = end_of_day(due_on, new.time_zone), version = version + 1, updated_at = new.updated_at
       where owner_id = new.id and due_on is not null and time_zone is null;
       return null;
     end $$;
@@ -285,7 +285,7 @@ CREATE TRIGGER tasks_count_changed AFTER UPDATE OF list_id, completed_at, catego
 
 CREATE TRIGGER tasks_count_removed AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_count_removed();
 
-CREATE TRIGGER tasks_derive BEFORE INSERT OR UPDATE OF title, description, categories, due_on, due_at, time_zone ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_derive();
+CREATE TRIGGER tasks_derive BEFORE INSERT OR UPDATE OF title, description, categories, due_on, time_zone ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_derive();
 
 CREATE TRIGGER users_move_all_day_tasks AFTER UPDATE OF time_zone ON public.users FOR EACH ROW WHEN ((old.time_zone <> new.time_zone)) EXECUTE FUNCTION public.users_move_all_day_tasks();
 

@@ -84,7 +84,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       return new;
     end $$`.execute(db)
   await sql`
-    create trigger tasks_derive before insert or update of title, description, categories, due_on, due_at, time_zone on tasks
+    create trigger tasks_derive before insert or update of title, description, categories, due_on, time_zone on tasks
     for each row execute function tasks_derive()`.execute(db)
 
   await sql`
@@ -92,7 +92,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     begin
       -- In the order in which a list that is deleted locks its tasks.
       perform 1 from tasks where owner_id = new.id and due_on is not null and time_zone is null order by id for no key update;
-      update tasks set due_on = due_on, version = version + 1, updated_at = new.updated_at
+      update tasks set due_at = end_of_day(due_on, new.time_zone), version = version + 1, updated_at = new.updated_at
       where owner_id = new.id and due_on is not null and time_zone is null;
       return null;
     end $$`.execute(db)

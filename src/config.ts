@@ -27,7 +27,7 @@ export type DatabaseConfig = Readonly<
       url: string
       listenUrl: string
       poolSize: number
-      /** Connections that pipeline reads beside the pool; 0 for none, as behind a pooler in transaction mode. */
+      /** Connections that pipeline reads beside the pool; 0 sends reads through the pool. */
       pipelines: number
       migrateAtStart: boolean
     }
@@ -143,7 +143,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
       pretty: oneOf('LOG_FORMAT', ['auto', 'json', 'pretty'], 'auto') === 'auto' ? process.stdout.isTTY === true : text('LOG_FORMAT') === 'pretty',
     },
-    shutdownGraceMilliseconds: integer('SHUTDOWN_GRACE_MS', 1000, 0, 60_000),
+    shutdownGraceMilliseconds: integer('SHUTDOWN_GRACE_MS', 1000, 0, 5000),
   }
   if (faults.length > 0) throw new ConfigError(faults)
   return config

@@ -7,7 +7,7 @@ export async function explainFailure(command: () => Promise<void>): Promise<void
   try {
     await command()
   } catch (error) {
-    process.stderr.write(`${sentenceFor(error) ?? (error instanceof Error ? error.stack : String(error))}\n`)
+    process.stderr.write(`${sentenceFor(error) ?? causesOf(error).join('\n')}\n`)
     process.exit(1)
   }
 }
@@ -19,4 +19,11 @@ function sentenceFor(error: unknown): string | undefined {
     return `${error.message}. Stop the other process, or set PORT to another port.`
   }
   return undefined
+}
+
+/** The stack, and below it what caused it. */
+function causesOf(error: unknown): string[] {
+  if (error instanceof AggregateError) return [String(error.stack), ...error.errors.flatMap(causesOf)]
+  if (!(error instanceof Error)) return [String(error)]
+  return [String(error.stack), ...(error.cause === undefined ? [] : causesOf(error.cause).map((cause) => `Caused by: ${cause}`))]
 }

@@ -34,8 +34,7 @@ export function createLogger({ level, pretty }: Config['log']): Logger {
     }
     return pino({ ...options, transport: { target: 'pino-pretty', options: lines } })
   }
-  // Lines that come while one is being written go out together; what is left is written when the process exits.
-  return pino(options, pino.destination({ dest: 1, sync: false }))
+  return pino(options)
 }
 
 /** An error without what a driver attaches to it: statements, parameters and the details that quote rows. */

@@ -42,9 +42,10 @@ export class Passwords {
     return matches && hash !== undefined
   }
 
-  /** Whether a hash was made with other parameters than today's. */
+  /** Whether a hash was made with weaker parameters than today's. */
   isOutdated(hash: string): boolean {
-    return argon2.needsRehash(hash, this.#options)
+    const parameter = (name: string) => Number(new RegExp(`[$,]${name}=(\\d+)[$,]`).exec(hash)?.[1] ?? 0)
+    return parameter('m') < this.#settings.memoryKibibytes || parameter('t') < this.#settings.iterations
   }
 
   async #queued<T>(work: () => Promise<T>): Promise<T> {

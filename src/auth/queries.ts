@@ -58,28 +58,29 @@ export function updateRefreshCounter(
 }
 
 /**
- * What an old refresh token does to its session: nothing if it is the last one and was replaced within the grace, else it ends the session.
+ * What an old refresh token does to its session: nothing if it is the last one and was replaced within the grace, else it
+ * ends the session, and the caches of all instances hear of it.
  * @returns undefined when the token is not an old one of a live session
  */
-export function updateReusedSession(
+export async function updateReusedSession(
   db: Database,
   userId: string,
   id: string,
   counter: number,
   graceSeconds: number,
 ): Promise<Pick<Selectable<Sessions>, 'refresh_counter' | 'scopes' | 'revoked_at'> | undefined> {
-  return db
-    .updateTable('sessions')
-    .set({
-      revoked_at: sql`case when refresh_counter = ${counter + 1}::int and rotated_at > now() - make_interval(secs => ${graceSeconds}) then null else now() end`,
-    })
-    .where('user_id', '=', userId)
-    .where('id', '=', id)
-    .where('refresh_counter', '>', counter)
-    .where('revoked_at', 'is', null)
-    .where('expires_at', '>', sql<string>`now()`)
-    .returning(['refresh_counter', 'scopes', 'revoked_at'])
-    .executeTakeFirst()
+  const { rows } = await sql<Pick<Selectable<Sessions>, 'refresh_counter' | 'scopes' | 'revoked_at'>>`
+    with reused as (
+      update sessions
+      set revoked_at = case
+        when refresh_counter = ${counter + 1}::int and rotated_at > now() - make_interval(secs => ${graceSeconds}) then null else now() end
+      where user_id = ${userId} and id = ${id} and refresh_counter > ${counter} and revoked_at is null and expires_at > now()
+      returning id, refresh_counter, scopes, revoked_at
+    )
+    select refresh_counter, scopes, revoked_at,
+      case when revoked_at is not null then pg_notify(${NOTIFICATION_CHANNEL}, 'session:' || id::text) end
+    from reused`.execute(db)
+  return rows[0]
 }
 
 /** Ends a session. The caches of all instances hear of it (sessionRevoked). */

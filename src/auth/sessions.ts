@@ -88,7 +88,7 @@ export class SessionKeeper {
   async #reuse(db: Database, userId: string, sessionId: string, counter: number) {
     const session = await updateReusedSession(db, userId, sessionId, counter, GRACE_SECONDS)
     if (session?.revoked_at == null) return session
-    await this.end(db, userId, sessionId)
+    await this.#liveSessions.revoked(sessionId)
     return undefined
   }
 

@@ -32,6 +32,7 @@ function answer(done: (error: Error | null, value?: unknown) => void, parse: () 
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined
   const text = decode(body)
+  requireShallow(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -39,7 +40,7 @@ function parseJson(body: Buffer): unknown {
     throw malformed('The body is not valid JSON.')
   }
   // Only an escape can bring in NUL or a lone surrogate.
-  if (text.includes('\\u')) requireSound(value, '', 0)
+  if (text.includes('\\u')) requireSound(value, '')
   return value
 }
 
@@ -69,18 +70,33 @@ function holdsNul(part: 'body' | 'query', name: string, code: 'VALIDATION_FAILED
   return invalid([{ in: part, path, code: 'characters', message: 'must not hold the NUL character' }], code)
 }
 
+/** Counts the brackets outside strings, so that nothing that comes later can be made to recurse without end. */
+function requireShallow(text: string): void {
+  let depth = 0
+  let quoted = false
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text[index]
+    if (quoted) {
+      if (character === '\\') index += 1
+      else if (character === '"') quoted = false
+    } else if (character === '"') quoted = true
+    else if (character === '[' || character === '{') depth += 1
+    else if (character === ']' || character === '}') depth -= 1
+    if (depth > DEEPEST) throw malformed(`The body is nested deeper than ${DEEPEST} levels.`)
+  }
+}
+
 /** PostgreSQL stores no NUL, and would store U+FFFD in place of a lone surrogate. */
-function requireSound(value: unknown, path: string, depth: number): void {
-  if (depth > DEEPEST) throw malformed(`The body is nested deeper than ${DEEPEST} levels.`)
+function requireSound(value: unknown, path: string): void {
   if (typeof value === 'string') {
     if (value.includes('\0')) throw invalidField('body', path.slice(0, 512), 'characters', 'must not hold the NUL character')
     if (!value.isWellFormed()) throw invalidField('body', path.slice(0, 512), 'characters', 'must not hold a lone surrogate')
   } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) requireSound(item, `${path}/${index}`, depth + 1)
+    for (const [index, item] of value.entries()) requireSound(item, `${path}/${index}`)
   } else if (typeof value === 'object' && value !== null) {
     for (const name in value) {
-      requireSound(name, path, depth)
-      requireSound((value as Record<string, unknown>)[name], `${path}/${name}`, depth + 1)
+      requireSound(name, path)
+      requireSound((value as Record<string, unknown>)[name], `${path}/${name}`)
     }
   }
 }

@@ -25,7 +25,7 @@ export class Validators {
 
   constructor(document: OpenApiDocument) {
     this.#document = document
-    // allErrors is safe here: bodies are at most 256 KiB, no pattern backtracks, and only arrays of strings ask for unique items.
+    // allErrors is safe here: bodies are at most 256 KiB and 32 levels deep, no pattern backtracks, and unique items are found in linear time.
     this.#ajv = new Ajv({
       strict: true,
       allowUnionTypes: true,
@@ -35,6 +35,16 @@ export class Validators {
       formats: { ...FORMATS },
     })
     this.#ajv.addVocabulary(ANNOTATIONS)
+    // Ajv compares every item with every other: 20,000 of them, from a client who cares for no maxItems, took 16 seconds. Items that are unique
+    // are plain values in this contract.
+    this.#ajv.removeKeyword('uniqueItems')
+    this.#ajv.addKeyword({
+      keyword: 'uniqueItems',
+      type: 'array',
+      schemaType: 'boolean',
+      validate: (unique: boolean, items: unknown[]) => !unique || new Set(items).size === items.length,
+      error: { message: 'must not hold the same item twice' },
+    })
     for (const [name, schema] of Object.entries(document.components.schemas)) this.#requireKnown(schema, name)
     this.#ajv.addSchema(
       {

@@ -37,5 +37,6 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code) || UNAVAILABLE_MESSAGES.test(error.message)) return { kind: 'unavailable' }
   if (/^(22|54)/.test(code)) return { kind: 'invalidInput' }
   if (error instanceof AggregateError && error.errors.length > 0) return databaseFault(error.errors[0])
+  if (error.cause !== undefined) return databaseFault(error.cause)
   return undefined
 }

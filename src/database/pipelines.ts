@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import type { Logger } from 'pino'
 
@@ -26,7 +27,17 @@ export class Pipelines {
   /** Undefined when the connection whose turn it is is down, for the caller to take the pool. */
   run(query: pg.QueryConfig): Promise<pg.QueryResult> | undefined {
     this.#next = (this.#next + 1) % this.#clients.length
-    return this.#clients[this.#next]?.query(query)
+    const client = this.#clients[this.#next]
+    if (client === undefined) return undefined
+    this.#gather(client.connection.stream)
+    return client.query(query)
+  }
+
+  /** What the requests of one turn of the event loop ask for leaves in one packet: a quarter of the cost of a read is sending it. */
+  #gather(stream: Duplex): void {
+    if (stream.writableCorked > 0) return
+    stream.cork()
+    setImmediate(() => stream.uncork())
   }
 
   async close(): Promise<void> {

@@ -61,7 +61,8 @@ const KEPT_LIMITS = new Set([20, 50, 100].map((limit) => limit + 1))
 const kept = new Map<string, PreparedStatement<Values, ListedTask>>()
 
 /**
- * The tasks of a listing, in its order, after its position. Every order is an index scan that stops after `limit` rows, at any depth.
+ * The tasks of a listing, in its order, after its position. Every order is an index scan that stops after `limit` rows, at any depth;
+ * one with a filter that hardly any task passes reads on until it has found them.
  *
  * The listings that apps show most, all or the open or the completed tasks in any order, are prepared statements. Those with more filters are
  * planned anew each time: the best plan depends on how many tasks pass them.

@@ -132,9 +132,9 @@ t.test('bodies', async (t) => {
       }
     })
 
-    t.test(`${id}: 400 or 422 for a body that is nested very deeply`, async (t) => {
+    t.test(`${id}: 400 for a body that is nested very deeply`, async (t) => {
       const deep = (depth: number, inner: string) => `{"a":${'['.repeat(depth)}${inner}${']'.repeat(depth)}}`
-      t.equal((await post(id, deep(100_000, ''))).status, 422)
+      t.equal((await post(id, deep(100_000, ''))).status, 400)
       t.equal((await post(id, deep(100_000, '"\\u0041"'))).status, 400)
     })
 
