@@ -20,8 +20,11 @@ export function temporaryFolder(t: Test): string {
   return folder
 }
 
-/** Starts src/main.ts and resolves when it listens, or rejects with what it said when it ended instead. */
-export async function startServer(t: Test, environment: Record<string, string>): Promise<ServerProcess> {
+/**
+ * Starts src/main.ts and resolves when it listens, or rejects with what it said when it ended instead.
+ * @param watch is told, each time the server says something, all that it has said
+ */
+export async function startServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<ServerProcess> {
   const port = await freePort()
   const child = spawn(process.execPath, ['src/main.ts'], {
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: String(port), LOG_FORMAT: 'json', ARGON2_MEMORY_KIB: '1024', ...environment },
@@ -32,6 +35,7 @@ export async function startServer(t: Test, environment: Record<string, string>):
   const listening = new Promise<void>((resolve, reject) => {
     const read = (chunk: Buffer) => {
       output += chunk
+      watch(output)
       if (output.includes('/docs')) resolve()
     }
     child.stdout.on('data', read)
