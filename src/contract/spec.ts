@@ -145,6 +145,7 @@ function readOperation(
   const parameters = [...((item['parameters'] as unknown[]) ?? []), ...(operation.parameters ?? [])].map((node) => resolved<Parameter>(node))
   for (const parameter of parameters) {
     if (!['path', 'query', 'header'].includes(parameter.in)) throw fail(`has a ${parameter.in} parameter, which is not supported.`)
+    if (parameter.schema === undefined) throw fail(`its parameter ${parameter.name} has no schema.`)
   }
   const named = parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name)
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
@@ -187,7 +188,7 @@ function requireClosed(document: OpenApiDocument, node: Schema, fail: (message: 
   if (seen.has(schema)) return
   seen.add(schema)
   const isObject = schema.properties !== undefined || [schema.type].flat().includes('object')
-  if (isObject && schema.additionalProperties === undefined) throw fail('an object in its request body lets unknown fields pass.')
+  if (isObject && (schema.additionalProperties ?? true) === true) throw fail('an object in its request body lets unknown fields pass.')
   for (const child of innerSchemas(schema)) requireClosed(document, child, fail, seen)
 }
 

@@ -12,6 +12,12 @@ const DOCUMENT_ID = 'openapi'
 /** Keywords of ours and of OpenAPI that say nothing about validity. Any other unknown keyword stops the start. */
 const ANNOTATIONS = ['components', 'example', 'x-trim']
 
+/** Keywords with schemas inside, which nothing here looks into (innerSchemas). */
+const UNSUPPORTED = new Set([
+  ...['not', 'if', 'then', 'else', 'dependentSchemas', 'prefixItems', 'contains', 'patternProperties', 'propertyNames'],
+  ...['unevaluatedItems', 'unevaluatedProperties', '$defs', 'definitions', '$dynamicRef'],
+])
+
 /**
  * Validators for the parts of requests, from the schemas of openapi.yaml (JSON Schema 2020-12).
  *
@@ -112,6 +118,7 @@ export class Validators {
   #requireKnown(schema: Schema, name: string): void {
     for (const keyword of Object.keys(schema)) {
       if (this.#ajv.RULES.keywords[keyword] === undefined) throw new SpecError(`The schema ${name} has the unknown keyword ${keyword}.`)
+      if (UNSUPPORTED.has(keyword)) throw new SpecError(`The schema ${name} has the keyword ${keyword}, which is not supported.`)
     }
     const format = schema['format']
     if (format !== undefined && !Object.hasOwn(FORMATS, String(format))) throw new SpecError(`The schema ${name} has the unknown format ${format}.`)

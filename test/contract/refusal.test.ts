@@ -128,6 +128,24 @@ const MISTAKES: readonly [mistake: string, document: string, message: RegExp][] 
     /^createList: an object in its request body lets/,
   ],
   [
+    'a request that says that unknown fields may pass',
+    edited(
+      '    NewList:\n      type: object\n      additionalProperties: false\n',
+      '    NewList:\n      type: object\n      additionalProperties: true\n',
+    ),
+    /^createList: an object in its request body lets unknown fields pass/,
+  ],
+  [
+    'a keyword that nothing here looks into',
+    edited('    NewList:\n      type: object\n', '    NewList:\n      type: object\n      patternProperties: { "^x-": { type: object } }\n'),
+    /^The schema NewList has the keyword patternProperties, which is not supported/,
+  ],
+  [
+    'a parameter without a schema',
+    text.replace(/(name: If-Match\n.*\n.*\n) {6}schema: .*/, '$1      content: { application/json: { schema: { type: string } } }'),
+    /^updateList: its parameter If-Match has no schema/,
+  ],
+  [
     'a request with two media types',
     edited(REGISTRATION, `${REGISTRATION}          text/csv:\n            schema: { type: string }\n`),
     /^register: its request body must have exactly one media type/,
