@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 
 /** Never in a log, at whatever depth of two it turns up. */
@@ -14,6 +14,12 @@ const SECRETS = [
   'refresh_token',
   'secret',
 ]
+
+const INFO = 30
+
+/** Characters and time after which lines are written. */
+const LONGEST_BATCH = 16_383
+const BATCH_MILLISECONDS = 50
 
 /** A logger to standard output: a JSON line each, or readable lines in a terminal. */
 export function createLogger({ level, pretty }: Config['log']): Logger {
@@ -34,7 +40,32 @@ export function createLogger({ level, pretty }: Config['log']): Logger {
     }
     return pino({ ...options, transport: { target: 'pino-pretty', options: lines } })
   }
-  return pino(options)
+  return pino(options, standardOutput())
+}
+
+/**
+ * Ordinary lines are written together: one write for each cost an eighth of all CPU under load. Warnings and errors take them along at once, and so
+ * does the end of the process, so that only a killed one loses its last ordinary lines.
+ */
+function standardOutput(): DestinationStream {
+  const output = pino.destination({ sync: true, minLength: LONGEST_BATCH })
+  let timer: NodeJS.Timeout | undefined
+  const flush = () => {
+    clearTimeout(timer)
+    timer = undefined
+    output.flushSync()
+  }
+  process.on('exit', flush)
+  return {
+    // Has pino set lastLevel before each write.
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 0,
+    write(line: string) {
+      output.write(line)
+      if (this.lastLevel > INFO) flush()
+      else timer ??= setTimeout(flush, BATCH_MILLISECONDS)
+    },
+  } as DestinationStream & { lastLevel: number }
 }
 
 /** An error without what a driver attaches to it: statements, parameters and the details that quote rows. */
