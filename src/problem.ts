@@ -37,10 +37,9 @@ type Extras = Readonly<{
   headers?: Readonly<Record<string, string>>
   errors?: readonly InvalidField[]
   oauth2Error?: OAuth2Error
-  cause?: unknown
 }>
 
-/** A failure that the caller is told of (RFC 9457). Everything in it may be shown; its cause goes to the log alone. */
+/** A failure that the caller is told of (RFC 9457). Everything in it may be shown. */
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly status: number
@@ -49,8 +48,8 @@ export class Problem extends Error {
   readonly errors: readonly InvalidField[] | undefined
   readonly oauth2Error: OAuth2Error
 
-  constructor(code: ProblemCode, detail: string, { headers = {}, errors, oauth2Error = 'invalid_request', cause }: Extras = {}) {
-    super(detail, cause === undefined ? undefined : { cause })
+  constructor(code: ProblemCode, detail: string, { headers = {}, errors, oauth2Error = 'invalid_request' }: Extras = {}) {
+    super(detail)
     this.code = code
     this.status = PROBLEMS[code][0]
     this.title = PROBLEMS[code][1]
@@ -76,11 +75,10 @@ export const conflict = (detail: string) => new Problem('CONFLICT', detail)
 export const preconditionFailed = (what: string) =>
   new Problem('PRECONDITION_FAILED', `The ${what} has changed since the version that If-Match names.`)
 
-export const unavailable = (detail: string, cause?: unknown) =>
+export const unavailable = (detail: string) =>
   new Problem('UNAVAILABLE', detail, {
     headers: { 'Retry-After': '1' },
     oauth2Error: 'temporarily_unavailable',
-    cause,
   })
 
 /** RFC 6750 §3.1: no error code for a request without a token, `invalid_token` for one with a bad one. */

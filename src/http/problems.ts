@@ -61,10 +61,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, () => Problem>> = {
 }
 
 export function problemFrom(error: FastifyError, request: FastifyRequest, logger: Logger): Problem {
-  if (error instanceof Problem) {
-    if (error.cause !== undefined) logger.warn({ requestId: request.id, cause: error.cause }, error.message)
-    return error
-  }
+  if (error instanceof Problem) return error
   const known = FASTIFY_PROBLEMS[error.code]
   if (known !== undefined) return known()
   // The client went away in the middle of its body; nobody reads this answer. The same code from the database's connection means something else.

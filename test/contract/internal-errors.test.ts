@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
-import { Problem } from '../../src/problem.ts'
 import { startApp } from '../support/app.ts'
 import { acceptable, call, createIds, everyHandler, OPERATIONS, serve } from './walk.ts'
 
@@ -65,15 +64,6 @@ t.test('internal errors', async (t) => {
       t.notMatch(answer.text, /select/)
     })
   }
-
-  t.test('getTask: 404 with its own words for a problem, whose cause goes to the log alone', async (t) => {
-    const problem = () => new Problem('NOT_FOUND', 'There is no such task.', { cause: new Error(SECRET) })
-    const answer = await call(await throwing(problem), 'getTask', grace.accessToken, { params, headers: { 'X-Request-Id': 'with-a-cause' } })
-    t.equal(answer.status, 404)
-    t.notMatch(answer.text, /select/)
-    const line = logged.find(({ requestId, cause }) => requestId === 'with-a-cause' && cause !== undefined)
-    t.match(line, { level: 40, msg: 'There is no such task.' })
-  })
 
   for (const [what, code] of Object.entries({
     refused: 'ECONNREFUSED',
