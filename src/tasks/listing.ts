@@ -84,12 +84,14 @@ export function listTasks(db: Database, listing: TaskListing): Promise<ListedTas
 /**
  * The sort indexes hold open and completed tasks apart, so that the few open ones among many completed are found at once. A listing of both merges
  * the two (a Merge Append of two index scans), save in the order of creation, which has indexes of its own.
+ * With one priority it merges as well: the indexes by priority hold each in the order of creation, so that a rare one is found at once.
  * @param value what goes into the statement as parameters
  * @param shape what decides on its text
  */
 function select(db: Database, value: Values, shape: TaskListing): SelectQueryBuilder<DB, 'tasks', ListedTask> {
   const direction = directionOf(shape.sort)
-  if (shape.completed !== undefined || orderOf(shape.sort) === undefined) return branch(db, value, shape, shape.completed)
+  const merges = orderOf(shape.sort) !== undefined || shape.priorities?.length === 1
+  if (shape.completed !== undefined || !merges) return branch(db, value, shape, shape.completed)
   const half = (completed: boolean) => db.selectFrom(branch(db, value, shape, completed).as(completed ? 'done' : 'open')).selectAll()
   return half(false).unionAll(half(true)).orderBy('sort_key', direction).orderBy('id', direction).limit(sql.lit(shape.limit)) as never
 }
@@ -119,7 +121,8 @@ function branch(db: Database, value: Values, shape: TaskListing, completed: bool
 function filtersOf(value: TaskListing, shape: TaskListing): RawBuilder<SqlBool>[] {
   const { priorities, categories, dueBefore, dueAfter, hasDueDate, words } = shape
   const filters: RawBuilder<SqlBool>[] = []
-  if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::text[]::task_priority[])`)
+  if (priorities?.length === 1) filters.push(sql`priority = ${value.priorities?.[0]}::task_priority`)
+  else if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::text[]::task_priority[])`)
   if (categories !== undefined) filters.push(sql`categories @> ${value.categories}::text[]`)
   // In the terms of the index on due dates.
   if (dueBefore !== undefined) filters.push(sql`${DUE_OR_LAST} < ${value.dueBefore}::timestamptz`)
