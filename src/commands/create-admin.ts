@@ -3,6 +3,7 @@
  * Usage: npm run create-admin -- <username> <e-mail address>, with the password in DOCKET_PASSWORD or on standard input
  */
 import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { Passwords } from '../auth/passwords.ts'
 import { insertUserWithInbox } from '../auth/registration.ts'
@@ -44,10 +45,18 @@ async function create(db: Database, { auth }: Config): Promise<string> {
   return `${username} is registered as an admin.`
 }
 
-/** The first line of standard input, which need not end: `printf %s "$secret" | npm run create-admin -- …`. */
+/** The first line of standard input, which need not end: `printf %s "$secret" | npm run create-admin -- …`. A terminal shows nothing of it. */
 async function readLine(): Promise<string> {
-  if (process.stdin.isTTY) process.stdout.write('Password: ')
-  for await (const line of createInterface({ input: process.stdin })) return line
+  const { isTTY } = process.stdin
+  if (isTTY) process.stdout.write('Password: ')
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: isTTY })
+  lines.on('SIGINT', () => process.exit(130))
+  for await (const line of lines) {
+    if (isTTY) process.stdout.write('\n')
+    lines.close()
+    return line
+  }
   return ''
 }
 
