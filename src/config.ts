@@ -29,6 +29,8 @@ export type DatabaseConfig = Readonly<
       poolSize: number
       /** Connections that pipeline reads beside the pool; 0 sends reads through the pool. */
       pipelines: number
+      /** Off behind a PgBouncer before 1.21, which loses the names of statements. */
+      preparedStatements: boolean
       migrateAtStart: boolean
     }
 >
@@ -109,6 +111,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           listenUrl: postgresUrl('DATABASE_LISTEN_URL') ?? url,
           poolSize: integer('DATABASE_POOL_SIZE', 10, 1, 1000),
           pipelines: integer('DATABASE_PIPELINES', 4, 0, 100),
+          preparedStatements: oneOf('DATABASE_PREPARED_STATEMENTS', ['true', 'false'], 'true') === 'true',
           migrateAtStart: oneOf('MIGRATE_AT_START', ['true', 'false'], 'true') === 'true',
         }
 

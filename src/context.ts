@@ -15,6 +15,7 @@ import type { Keys } from './keys.ts'
 export type Context = Readonly<{
   config: Config
   db: Database
+  patientDb: Database
   notifications: Notifications
   logger: Logger
   keys: Keys

@@ -52,6 +52,7 @@ t.test('config', async (t) => {
       DATABASE_LISTEN_URL: 'postgresql://docket@direct.example/docket',
       DATABASE_POOL_SIZE: '7',
       DATABASE_PIPELINES: '0',
+      DATABASE_PREPARED_STATEMENTS: 'false',
       MIGRATE_AT_START: 'false',
       AUTH_SECRET,
       ACCESS_TOKEN_SECONDS: '60',
@@ -78,6 +79,7 @@ t.test('config', async (t) => {
         listenUrl: 'postgresql://docket@direct.example/docket',
         poolSize: 7,
         pipelines: 0,
+        preparedStatements: false,
         migrateAtStart: false,
       },
       auth: {
@@ -113,6 +115,7 @@ t.test('config', async (t) => {
       DATABASE_LISTEN_URL: ['http://localhost'],
       DATABASE_POOL_SIZE: ['0', '1001', 'ten'],
       DATABASE_PIPELINES: ['-1', '101'],
+      DATABASE_PREPARED_STATEMENTS: ['off', '0'],
       MIGRATE_AT_START: ['yes', '1', 'TRUE'],
       ACCESS_TOKEN_SECONDS: ['0', '86401', '15m'],
       REFRESH_IDLE_SECONDS: ['59', '1e9'],

@@ -10,6 +10,8 @@ export type Transaction = KyselyTransaction<DB>
 /** An open database, a server's or the embedded one: nothing outside this folder knows which. */
 export type DatabaseConnection = Readonly<{
   db: Database
+  /** The same with more time, for the few statements that go through very many rows. */
+  patientDb: Database
   notifications: Notifications
   close(): Promise<void>
 }>

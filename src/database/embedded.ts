@@ -33,6 +33,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
     const nightly = setInterval(vacuum, VACUUM_INTERVAL_MILLISECONDS).unref()
     return {
       db,
+      patientDb: db,
       notifications: SOLE_INSTANCE,
       async close() {
         clearInterval(nightly)

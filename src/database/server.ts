@@ -16,6 +16,9 @@ const CONNECT_TIMEOUT = 1000
 const STATEMENT_TIMEOUT = 1800
 const QUERY_TIMEOUT = 2000
 const LOCK_TIMEOUT = 1000
+/** Below what load balancers usually wait for an answer. */
+const PATIENT_STATEMENT_TIMEOUT = 25_000
+const PATIENT_POOL_SIZE = 2
 const IDLE_IN_TRANSACTION_TIMEOUT = 5000
 
 /** Text columns arrive as the code wants them (column-types.ts); the rest as the driver has them. */
@@ -44,37 +47,59 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     lock_timeout: LOCK_TIMEOUT,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT,
   }
-  const pool = new pg.Pool({ ...settings, max: config.poolSize, maxLifetimeSeconds: 1800 })
-  // An error of a connection that nobody is using must not end the process. The pool reports the idle ones; those checked out inside a
-  // transaction report to the client alone (test/faults/database-away.test.ts).
   const report = (error: Error) => logger.warn({ error: error.message }, 'lost a database connection')
-  pool.on('error', report)
-  pool.on('connect', (client) => void client.on('error', report))
+  const openPool = (special: pg.PoolConfig) => {
+    const pool = new pg.Pool({ ...settings, ...special, maxLifetimeSeconds: 1800 })
+    // An error of a connection that nobody is using must not end the process. The pool reports the idle ones; those checked out inside a
+    // transaction report to the client alone (test/faults/database-away.test.ts).
+    pool.on('error', report)
+    pool.on('connect', (client) => void client.on('error', report))
+    return pool
+  }
+  const pool = openPool({ max: config.poolSize })
+  const patientPool = openPool({
+    max: PATIENT_POOL_SIZE,
+    statement_timeout: PATIENT_STATEMENT_TIMEOUT,
+    query_timeout: PATIENT_STATEMENT_TIMEOUT + QUERY_TIMEOUT - STATEMENT_TIMEOUT,
+  })
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
+  const patientDb = new Kysely<DB>({ dialect: new PostgresDialect({ pool: patientPool }) })
   const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, settings, logger) : undefined
-  runPreparedBy(db, (statement) => runPrepared(statement, pool, pipelines))
+  runPreparedBy(db, preparedRunner(pool, pipelines, config.preparedStatements))
   return {
     db,
+    patientDb,
     notifications,
     async close() {
       await notifications.close()
       await pipelines?.close()
-      await db.destroy()
+      await Promise.all([db.destroy(), patientDb.destroy()])
     },
   }
 }
 
-/**
- * After a migration a named plan may fail with "cached plan must not change result type" (0A000): the statement then runs once more without its name.
- */
-async function runPrepared({ name, text, values, reads }: NamedStatement, pool: pg.Pool, pipelines: Pipelines | undefined): Promise<unknown[]> {
-  try {
-    const { rows } = await ((reads && pipelines?.run({ name, text, values })) || pool.query({ name, text, values }))
-    return rows
-  } catch (error) {
-    if (!(error instanceof pg.DatabaseError && error.code === '0A000' && error.message.includes('cached plan'))) throw error
-    return (await pool.query(text, values)).rows
+/** @param named whether the server keeps plans by name; PgBouncer before 1.21 cannot */
+function preparedRunner(pool: pg.Pool, pipelines: Pipelines | undefined, named: boolean): (statement: NamedStatement) => Promise<unknown[]> {
+  // Part of every name: a migration can leave a name with a plan that fails from then on, and then all statements get new names.
+  let generation = 0
+  const run = async ({ name, text, values, reads }: NamedStatement) => {
+    const query = named ? { name: `${name}_${generation}`, text, values } : { text, values }
+    return (await ((reads && pipelines?.run(query)) || pool.query(query))).rows as unknown[]
+  }
+  return async (statement) => {
+    const startedIn = generation
+    try {
+      return await run(statement)
+    } catch (error) {
+      // A single statement that failed has changed nothing.
+      if (isStalePlan(error)) generation = Math.max(generation, startedIn + 1)
+      else if (!isDeadlock(error)) throw error
+      return run(statement)
+    }
   }
 }
+
+const isStalePlan = (error: unknown) => error instanceof pg.DatabaseError && error.code === '0A000' && error.message.includes('cached plan')
+const isDeadlock = (error: unknown) => error instanceof pg.DatabaseError && error.code === '40P01'

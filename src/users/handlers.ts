@@ -5,7 +5,7 @@ import { presentUser } from './presenter.ts'
 import * as users from './queries.ts'
 import { refusingTaken } from './taken.ts'
 
-export const userHandlers = ({ db }: Context): HandlersOf<'users'> => ({
+export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> => ({
   async getMe({ user }, respond) {
     const me = await users.findUser(db, user.id)
     if (me === undefined) throw gone()
@@ -13,8 +13,10 @@ export const userHandlers = ({ db }: Context): HandlersOf<'users'> => ({
   },
 
   async updateMe({ body, user }, respond) {
+    // A new time zone moves all their all-day tasks: 9 seconds for 100,000 of them.
+    const database = body.timeZone === undefined ? db : patientDb
     const me = await refusingTaken(
-      users.updateUser(db, user.id, {
+      users.updateUser(database, user.id, {
         ...(body.username !== undefined && { username: body.username }),
         ...(body.timeZone !== undefined && { time_zone: body.timeZone }),
         updated_at: new Date().toISOString(),

@@ -89,7 +89,10 @@ export async function createTemplate(serverUrl: string): Promise<void> {
   await execute(serverUrl, `drop database if exists ${TEMPLATE}`)
   await execute(serverUrl, `create database ${TEMPLATE}`)
   const url = databaseUrl(serverUrl, TEMPLATE)
-  await migrateServer({ kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, migrateAtStart: true }, migrateToLatest)
+  await migrateServer(
+    { kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, preparedStatements: true, migrateAtStart: true },
+    migrateToLatest,
+  )
 }
 
 export function databaseUrl(serverUrl: string, database: string): string {
