@@ -95,13 +95,25 @@ function routeOf(
     exposeHeadRoute: false,
     url: spec.basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     config: { operation },
-    onRequest: onRequestOf(operation, authenticators),
+    onRequest: [...announceEnd(operation), ...onRequestOf(operation, authenticators)],
     handler: serve,
   }
 }
 
+type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
+
+function announceEnd({ deprecation }: Operation): OnRequest[] {
+  if (Object.keys(deprecation).length === 0) return []
+  return [
+    (_request, reply, done) => {
+      reply.headers(deprecation)
+      done()
+    },
+  ]
+}
+
 /** Before the body is read: nobody makes the server parse anything without a token where one is needed. */
-function onRequestOf(operation: Operation, authenticators: Binding['authenticators']): NonNullable<RouteOptions['onRequest']> {
+function onRequestOf(operation: Operation, authenticators: Binding['authenticators']): OnRequest[] {
   const [scheme, ...others] = operation.schemes
   if (scheme === undefined) return []
   const authenticate = authenticators[scheme]
@@ -110,7 +122,7 @@ function onRequestOf(operation: Operation, authenticators: Binding['authenticato
   for (const other of others)
     if (authenticators[other] !== authenticate) throw new SpecError(`${operation.id}: ${other} needs another authenticator than ${scheme}.`)
   const guard = guardOf(operation, authenticate)
-  return (request, _reply, done) => {
+  const secure: OnRequest = (request, _reply, done) => {
     try {
       const principal = guard(request)
       if (!(principal instanceof Promise)) {
@@ -125,4 +137,5 @@ function onRequestOf(operation: Operation, authenticators: Binding['authenticato
       done(error as Error)
     }
   }
+  return [secure]
 }

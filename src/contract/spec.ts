@@ -39,6 +39,8 @@ type OperationObject = {
   requestBody?: unknown
   responses: Record<string, unknown>
   'x-oauth2-errors'?: boolean
+  'x-deprecated-on'?: unknown
+  'x-sunset-on'?: unknown
 }
 
 export type OpenApiDocument = {
@@ -66,6 +68,8 @@ export type Operation = Readonly<{
   responses: ReadonlyMap<number, ResponseSpec>
   /** Whether its problems carry the members of RFC 6749 §5.2 as well. */
   oauth2Errors: boolean
+  /** Headers that announce the end of an operation that is deprecated; none otherwise. */
+  deprecation: Readonly<Record<string, string>>
 }>
 
 export type Spec = Readonly<{
@@ -166,7 +170,19 @@ function readOperation(
     body: readBody(document, operation, fail),
     responses,
     oauth2Errors: operation['x-oauth2-errors'] === true,
+    deprecation: readDeprecation(operation, fail),
   }
+}
+
+/** Since when an operation is deprecated (RFC 9745 §2) and when it will be gone (RFC 8594 §3). */
+function readDeprecation(operation: OperationObject, fail: (message: string) => SpecError): Operation['deprecation'] {
+  if (operation.deprecated !== true) return {}
+  const dayOf = (name: 'x-deprecated-on' | 'x-sunset-on') => {
+    const day = new Date(String(operation[name]))
+    if (Number.isNaN(day.getTime())) throw fail(`is deprecated, so it needs the date ${name}.`)
+    return day
+  }
+  return { Deprecation: `@${dayOf('x-deprecated-on').getTime() / 1000}`, Sunset: dayOf('x-sunset-on').toUTCString() }
 }
 
 function readBody(document: OpenApiDocument, operation: OperationObject, fail: (message: string) => SpecError): Operation['body'] {
