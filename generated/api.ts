@@ -534,7 +534,7 @@ export interface components {
          *       "updatedAt": "2026-01-30T08:00:00.000Z"
          *     }
          */
-        List: {
+        TaskList: {
             id: components["schemas"]["Id"];
             title: components["schemas"]["Title"];
             description: components["schemas"]["ListDescription"];
@@ -567,7 +567,7 @@ export interface components {
             description?: components["schemas"]["ListDescription"];
         };
         ListPage: {
-            items: components["schemas"]["List"][];
+            items: components["schemas"]["TaskList"][];
             nextCursor: components["schemas"]["NextCursor"];
         };
         /** @example The one with the blue lid. */
@@ -585,7 +585,8 @@ export interface components {
          */
         Categories: components["schemas"]["CategoryName"][];
         /**
-         * @description A date (due on that day) or a date-time (due at that instant), in the years 0001 to 9999.
+         * Format: date-or-date-time
+         * @description A date (due on that day) or a date-time (due at that instant) of RFC 3339, in the years 0001 to 9999.
          * @example 2026-02-01
          * @example 2026-02-01T18:00:00Z
          */
@@ -1539,7 +1540,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List"];
+                    "application/json": components["schemas"]["TaskList"];
                 };
             };
             400: components["responses"]["MalformedRequest"];
@@ -1576,7 +1577,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List"];
+                    "application/json": components["schemas"]["TaskList"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -1671,7 +1672,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List"];
+                    "application/json": components["schemas"]["TaskList"];
                 };
             };
             400: components["responses"]["MalformedRequest"];

@@ -6,6 +6,7 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   uuid: (text) => /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text),
   date: isDate,
   'date-time': isDateTime,
+  'date-or-date-time': (text) => isDate(text) || isDateTime(text),
   email: (text) => EMAIL.test(text),
   'iana-time-zone': isTimeZone,
   /** Tells pages and generators to hide it; allows everything. */

@@ -10,7 +10,7 @@ export type Validator = (value: unknown) => unknown
 const DOCUMENT_ID = 'openapi'
 
 /** Keywords of ours and of OpenAPI that say nothing about validity. Any other unknown keyword stops the start. */
-const ANNOTATIONS = ['components', 'example', 'x-trim']
+const ANNOTATIONS = ['components', 'example', 'x-enum-varnames', 'x-trim']
 
 /** Keywords with schemas inside, which nothing here looks into (innerSchemas). */
 const UNSUPPORTED = new Set([
@@ -189,10 +189,7 @@ function problemOf(
   code: 'VALIDATION_FAILED' | 'MALFORMED_REQUEST',
 ): Problem {
   const fields = new Map<string, InvalidField>()
-  // Where none of several forms fits, one sentence says so instead of each form's own complaint.
-  const alternatives = new Set(errors?.filter(({ keyword }) => keyword === 'anyOf').map(({ instancePath }) => instancePath))
   for (const error of errors ?? []) {
-    if (error.keyword !== 'anyOf' && alternatives.has(error.instancePath)) continue
     const path = (error.instancePath + pointerInto(error)).slice(0, 512)
     if (!fields.has(path))
       fields.set(path, {
@@ -214,9 +211,9 @@ const ARTICLES: Readonly<Record<string, string>> = {
   uuid: 'a UUID',
   date: 'a date (2026-01-31)',
   'date-time': 'a date-time with a zone (2026-01-31T09:30:00Z)',
+  'date-or-date-time': 'a date (2026-01-31) or a date-time with a zone (2026-01-31T09:30:00Z)',
   email: 'an e-mail address',
   'iana-time-zone': 'a name of the IANA time zone database (Europe/Berlin)',
-  null: 'null',
 }
 
 function messageOf({ keyword, params, schema, message }: ErrorObject): string {
@@ -239,8 +236,6 @@ function messageOf({ keyword, params, schema, message }: ErrorObject): string {
       return `must be one of ${(schema as unknown[]).join(', ')}`
     case 'type':
       return `must be of type ${[schema].flat().join(' or ')}`
-    case 'anyOf':
-      return `must be ${(schema as Schema[]).map(({ format, type }) => ARTICLES[String(format ?? type)] ?? type).join(' or ')}`
     default:
       return message ?? 'is not valid'
   }

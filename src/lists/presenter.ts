@@ -1,7 +1,7 @@
 import type { components } from '../../generated/api.ts'
 import type { ListRow } from './queries.ts'
 
-export function presentList(list: ListRow): components['schemas']['List'] {
+export function presentList(list: ListRow): components['schemas']['TaskList'] {
   return {
     id: list.id,
     title: list.title,

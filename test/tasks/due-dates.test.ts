@@ -135,9 +135,10 @@ t.test('due dates', async (t) => {
   ]
   t.test('createTask and updateTask: 422 for what is no date and no date-time', async (t) => {
     const task = await create('2026-02-01')
+    // The shortest and the longest texts break another rule first, but one complaint is enough.
     for (const dueDate of [...invalid, 20260201, true, ['2026-02-01'], {}]) {
       const { body } = await as(ada)('createTask', { body: { title: 'x', dueDate } as never, expect: 422 })
-      t.match(body.errors, [{ in: 'body', path: '/dueDate', code: 'anyOf' }], JSON.stringify(dueDate))
+      t.match(body.errors, [{ in: 'body', path: '/dueDate', code: /^(format|type|minLength|maxLength)$/ }], JSON.stringify(dueDate))
       t.equal(body.errors?.length, 1)
       await as(ada)('updateTask', { params: { taskId: task.id }, body: { dueDate } as never, expect: 422 })
     }
