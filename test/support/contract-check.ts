@@ -14,11 +14,12 @@ export function operationOf(id: OperationId) {
   return operation
 }
 
-/** The answers that tests have seen, as `getTask 200`: test/support/run.ts looks for those of the document that no test brought about. */
+/** The answers that this test has seen, as `getTask 200`, for test/support/answers.ts. */
 const seen = new Set<string>()
 const record = process.env['DOCKET_TEST_ANSWERS']
 if (record !== undefined) {
-  process.on('exit', () => writeFileSync(path.join(record, String(process.pid)), [...seen].join('\n')))
+  const folder = path.basename(path.dirname(process.argv[1] ?? ''))
+  process.on('exit', () => writeFileSync(path.join(record, `${folder} ${process.pid}`), [...seen].join('\n')))
 }
 
 /**

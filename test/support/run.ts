@@ -1,13 +1,13 @@
 /**
  * Runs the tests: on a PostgreSQL server that lives as long as the run, on the one of TEST_DATABASE_URL, or with --embedded on the embedded database.
- * A run of all tests fails as well when the document describes an answer that no test has brought about.
+ * A run of all tests fails as well when the document describes something that no test has seen (answers.ts).
  * Usage: npm test, npm run test:embedded, npm test -- test/tasks
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { readSpec } from '../../src/contract/spec.ts'
+import { missingAnswers } from './answers.ts'
 import { createTemplate, startPostgres } from './postgres.ts'
 
 const embedded = process.argv.includes('--embedded')
@@ -18,15 +18,6 @@ const files = process.argv
   .map((argument) => (argument.endsWith('.ts') ? argument : `${argument}/**/*.test.ts`))
 
 const answers = mkdtempSync(path.join(tmpdir(), 'docket-answers-'))
-
-/** The answers of the document that no test has brought about, as `getTask 200`. */
-function unseenAnswers(): string[] {
-  const seen = new Set(readdirSync(answers).flatMap((file) => readFileSync(path.join(answers, file), 'utf8').split('\n')))
-  return readSpec()
-    .operations.flatMap(({ id, responses }) => [...responses.keys()].map((status) => `${id} ${status}`))
-    .filter((answer) => !seen.has(answer))
-}
-
 const server = embedded ? undefined : given === undefined ? await startPostgres() : { url: given, stop: async () => undefined }
 try {
   if (server !== undefined) await createTemplate(server.url)
@@ -41,9 +32,9 @@ try {
   })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
   process.exitCode = await new Promise<number>((resolve) => tap.once('exit', (code) => resolve(code ?? 1)))
-  const unseen = files.length > 0 ? [] : unseenAnswers()
-  for (const answer of unseen) process.stderr.write(`No test has brought about: ${answer}\n`)
-  if (unseen.length > 0) process.exitCode = 1
+  const missing = files.length > 0 ? [] : missingAnswers(answers)
+  for (const sentence of missing) process.stderr.write(`${sentence}\n`)
+  if (missing.length > 0) process.exitCode = 1
 } finally {
   rmSync(answers, { recursive: true, force: true })
   await server?.stop()
