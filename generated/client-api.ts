@@ -57,7 +57,8 @@ export interface paths {
          *
          *     - `password`: send `username` (or an e-mail address) and `password`, and a `scope` if you want fewer rights than your role allows.
          *     - `refresh_token`: send the `refresh_token` of the last answer. Each one works once, and the answer holds the next. Using an old one again
-         *       ends the session, except within 30 seconds: a client that lost the answer may repeat the request and gets the same next one.
+         *       ends the session, except that the last one before the newest may be sent again within 30 seconds: a client that lost
+         *       the answer repeats the request and gets the same next one.
          *
          *     By default, a refresh token lives for 30 days without use and for 90 days in all. Parameters that are not described here are ignored, and so are
          *     `client_id` and `client_secret`: clients need no registration.
@@ -358,7 +359,7 @@ export interface components {
         Instant: string;
         /**
          * Format: iana-time-zone
-         * @description A name of the IANA time zone database.
+         * @description A name of the IANA time zone database that has a region, such as `Europe/Berlin`, or `UTC`. Short names such as `CET` mean different things to different systems.
          * @example Europe/Berlin
          */
         TimeZone: string;
@@ -593,7 +594,7 @@ export interface components {
         DueDateInput: string | null;
         /**
          * Format: iana-time-zone
-         * @description The zone in which an all-day due date is meant, a name of the IANA time zone database; `null` means the zone of your profile.
+         * @description The zone in which an all-day due date is meant, a name of the IANA time zone database with a region, or `UTC`; `null` means the zone of your profile.
          * @example Europe/Berlin
          */
         TaskTimeZone: string | null;
@@ -821,7 +822,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request cannot be read: its body is not JSON, or a header is malformed. */
+        /** @description The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed. */
         MalformedRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1093,12 +1094,13 @@ export interface components {
         HasDueDate: boolean;
         /**
          * @description Only tasks whose title, description or categories have all these words, without regard to case and order. The last word may be the beginning of one,
-         *     `"quoted words"` must follow one another, `-word` must be absent, and `or` between two words asks for either.
+         *     `"quoted words"` must follow one another and are whole, `-word` must be absent, and `or` parts the search in two, of which one must fit:
+         *     `buy milk or bread` finds what has both `buy` and `milk`, and what has `bread`. A word is what stands between spaces and punctuation.
          */
         Search: string;
         /**
          * @description The order, with `-` for descending. Tasks without a due date come last either way; priorities ascend from low to high; titles are compared
-         *     without regard to case; equal ones are ordered by their creation.
+         *     without regard to case; equal ones, and those without a due date, are ordered by their creation, in the same direction.
          */
         TaskSort: components["schemas"]["TaskSort"];
     };
@@ -1704,12 +1706,13 @@ export interface operations {
                 hasDueDate?: components["parameters"]["HasDueDate"];
                 /**
                  * @description Only tasks whose title, description or categories have all these words, without regard to case and order. The last word may be the beginning of one,
-                 *     `"quoted words"` must follow one another, `-word` must be absent, and `or` between two words asks for either.
+                 *     `"quoted words"` must follow one another and are whole, `-word` must be absent, and `or` parts the search in two, of which one must fit:
+                 *     `buy milk or bread` finds what has both `buy` and `milk`, and what has `bread`. A word is what stands between spaces and punctuation.
                  */
                 q?: components["parameters"]["Search"];
                 /**
                  * @description The order, with `-` for descending. Tasks without a due date come last either way; priorities ascend from low to high; titles are compared
-                 *     without regard to case; equal ones are ordered by their creation.
+                 *     without regard to case; equal ones, and those without a due date, are ordered by their creation, in the same direction.
                  */
                 sort?: components["parameters"]["TaskSort"];
                 /** @description How many items a page holds at most. */
@@ -1804,12 +1807,13 @@ export interface operations {
                 hasDueDate?: components["parameters"]["HasDueDate"];
                 /**
                  * @description Only tasks whose title, description or categories have all these words, without regard to case and order. The last word may be the beginning of one,
-                 *     `"quoted words"` must follow one another, `-word` must be absent, and `or` between two words asks for either.
+                 *     `"quoted words"` must follow one another and are whole, `-word` must be absent, and `or` parts the search in two, of which one must fit:
+                 *     `buy milk or bread` finds what has both `buy` and `milk`, and what has `bread`. A word is what stands between spaces and punctuation.
                  */
                 q?: components["parameters"]["Search"];
                 /**
                  * @description The order, with `-` for descending. Tasks without a due date come last either way; priorities ascend from low to high; titles are compared
-                 *     without regard to case; equal ones are ordered by their creation.
+                 *     without regard to case; equal ones, and those without a due date, are ordered by their creation, in the same direction.
                  */
                 sort?: components["parameters"]["TaskSort"];
                 /** @description How many items a page holds at most. */

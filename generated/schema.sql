@@ -47,12 +47,18 @@ CREATE FUNCTION public.end_of_day(day date, zone text) RETURNS timestamp with ti
       from (select (day + 1)::timestamp at time zone zone) as ends (midnight)
     $$;
 
+CREATE FUNCTION public.search_form(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+      select translate(lower(normalize(words, NFKC)), 'ς', 'σ')
+    $$;
+
 CREATE FUNCTION public.search_query(words text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $_$
       select regexp_replace(
-        websearch_to_tsquery('simple', regexp_replace(words, '(?<=[^\s"])-|[]!#$%&''()*+,./:;<=>?@[\\^`{|}~]', '_', 'g'))::text,
-        '(^|[^!])(''[^'']+'')$', '\1\2:*')::tsquery
+        websearch_to_tsquery('simple', regexp_replace(search_form(words), '(?<=[^\s"])-|[]!#$%&''()*+,./:;<=>?@[\\^`{|}~]', '_', 'g'))::text,
+        '(^|[^!])(''[^'']+'')$', '\1\2' || case when words ~ '"\s*$' then '' else ':*' end)::tsquery
     $_$;
 
 CREATE FUNCTION public.tasks_count() RETURNS trigger
@@ -127,8 +133,7 @@ CREATE FUNCTION public.tasks_derive() RETURNS trigger
         end if;
         new.due_at := end_of_day(new.due_on, coalesce(new.time_zone, (select time_zone from users where id = new.owner_id)));
       end if;
-      new.search := to_tsvector('simple', translate(
-        concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' ')),
+      new.search := to_tsvector('simple', translate(search_form(concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' '))),
         '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)));
       return new;
     end $_$;

@@ -106,9 +106,11 @@ export class Validators {
       additionalProperties: part === 'header',
     })
     const decode = this.#decoder(properties)
+    const trim = this.#trimmer({ properties })
     const code = part === 'header' ? 'MALFORMED_REQUEST' : codeOf(operation.responses)
     return (value) => {
       decode(value)
+      trim?.(value)
       if (!validate(value)) throw problemOf(part, validate.errors, code)
       return value
     }
@@ -213,7 +215,7 @@ const ARTICLES: Readonly<Record<string, string>> = {
   'date-time': 'a date-time with a zone (2026-01-31T09:30:00Z)',
   'date-or-date-time': 'a date (2026-01-31) or a date-time with a zone (2026-01-31T09:30:00Z)',
   email: 'an e-mail address',
-  'iana-time-zone': 'a name of the IANA time zone database (Europe/Berlin)',
+  'iana-time-zone': 'a name of the IANA time zone database with a region (Europe/Berlin), or UTC',
 }
 
 function messageOf({ keyword, params, schema, message }: ErrorObject): string {

@@ -26,7 +26,7 @@ function passes(task: Task, { completed, priority, category, dueBefore, dueAfter
   return (
     (completed === undefined || task.completed === completed) &&
     (priority === undefined || priority.includes(task.priority)) &&
-    (category === undefined || category.every((name) => task.categories.includes(name))) &&
+    (category === undefined || category.every((name) => task.categories.includes(name.trim()))) &&
     (dueBefore === undefined || (dueAt !== undefined && dueAt < Date.parse(dueBefore))) &&
     (dueAfter === undefined || (dueAt !== undefined && dueAt >= Date.parse(dueAfter))) &&
     (hasDueDate === undefined || (task.dueAt !== null) === hasDueDate) &&
@@ -73,6 +73,7 @@ t.test('the filters of listTasks and listListTasks', async (t) => {
     { category: ['a,b'] },
     { category: ['home', 'work'] },
     { category: ['home', 'home'] },
+    { category: ['  home '] },
     { hasDueDate: true },
     { hasDueDate: false },
     { dueBefore: '2026-02-01T00:00:00Z' },
