@@ -1,5 +1,6 @@
 import { ConfigError } from './config.ts'
-import { DirectoryInUseError } from './database/embedded.ts'
+import { DirectoryError } from './database/embedded.ts'
+import { UnsuitableDatabaseError } from './database/migrate.ts'
 import { Problem } from './problem.ts'
 
 /** Runs a command: what people can mend themselves is said in a sentence, anything else with its stack, and the exit code is 1. */
@@ -13,12 +14,22 @@ export async function explainFailure(command: () => Promise<void>): Promise<void
 }
 
 function sentenceFor(error: unknown): string | undefined {
-  if (error instanceof ConfigError || error instanceof DirectoryInUseError) return error.message
-  if (error instanceof Problem) return [error.message, ...(error.errors ?? []).map(({ path, message }) => `  ${path.slice(1)} ${message}`)].join('\n')
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message}. Stop the other process, or set PORT to another port.`
+  if (error instanceof ConfigError || error instanceof DirectoryError || error instanceof UnsuitableDatabaseError) return error.message
+  if (error instanceof Problem) {
+    const { message, errors = [] } = error
+    return errors.length === 0 ? message : ['That cannot be:', ...errors.map(({ path, message }) => `  ${path.slice(1)} ${message}`)].join('\n')
   }
-  return undefined
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const advice = ADVICE[code]
+  return advice === undefined ? undefined : `${(error as Error).message}. ${advice}`
+}
+
+/** What to do about the errors of a listening socket, by their code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Stop the other process, or set PORT to another port.',
+  EACCES: 'Set PORT to a port that this user may open, 1024 or above.',
+  EADDRNOTAVAIL: 'Set HOST to an address of this machine, such as localhost or 0.0.0.0.',
+  ENOTFOUND: 'Set HOST to an address of this machine, such as localhost or 0.0.0.0.',
 }
 
 /** The stack, and below it what caused it. */

@@ -48,7 +48,14 @@ async function migrate({ database: settings }: Config, { db }: DatabaseConnectio
       return
     } catch (error) {
       if (databaseFault(error)?.kind !== 'unavailable' || Date.now() - startedAt > DATABASE_PATIENCE_MILLISECONDS) throw error
-      logger.warn({ error: (error as Error).message }, 'waiting for the database')
+      logger.warn({ error: reasonOf(error) }, 'waiting for the database')
     }
   }
+}
+
+/** What is behind it in the end: migrations wrap the error of the connection. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return reasonOf(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : reasonOf(error.cause)
 }

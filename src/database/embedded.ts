@@ -12,15 +12,12 @@ import { SOLE_INSTANCE } from './notifications.ts'
 
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
 
-export class DirectoryInUseError extends Error {
-  constructor(directory: string) {
-    super(`Another process is using the embedded database in ${directory}. Stop it first, or set DATA_DIR to another directory.`)
-  }
-}
+/** The directory of the settings cannot be used; the message says why. */
+export class DirectoryError extends Error {}
 
 /**
  * PostgreSQL inside this process (PGlite), with its data in a directory, or in memory alone when there is none.
- * @throws DirectoryInUseError
+ * @throws DirectoryError
  */
 export async function openEmbedded(directory: string | undefined, logger: Logger): Promise<DatabaseConnection> {
   const unlock = directory === undefined ? () => undefined : lockDirectory(directory)
@@ -72,13 +69,23 @@ async function startPglite(directory: string | undefined): Promise<PGlite> {
  * operating system frees however the process ends.
  */
 function lockDirectory(directory: string): () => void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const lock = new DatabaseSync(join(directory, 'lock'))
+  const lock = openLock(directory)
   try {
     lock.exec('pragma busy_timeout = 0; begin exclusive')
   } catch {
     lock.close()
-    throw new DirectoryInUseError(directory)
+    throw new DirectoryError(`Another process is using the embedded database in ${directory}. Stop it first, or set DATA_DIR to another directory.`)
   }
   return () => lock.close()
+}
+
+function openLock(directory: string): DatabaseSync {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    return new DatabaseSync(join(directory, 'lock'))
+  } catch (error) {
+    throw new DirectoryError(
+      `The directory ${directory} cannot be used: ${(error as Error).message}. Set DATA_DIR to one that this user may write to.`,
+    )
+  }
 }

@@ -13,13 +13,28 @@ const provider = new FileMigrationProvider({
   migrationFolder: path.resolve(import.meta.dirname, '../../migrations'),
 })
 
+/** The database of the settings cannot hold what Docket stores; the message says why. */
+export class UnsuitableDatabaseError extends Error {}
+
+/** In the locale C only ASCII has upper and lower case: searching and sorting "without regard to case" would not be true. */
+async function requireSuitable(db: Database): Promise<void> {
+  const { rows } = await sql<{ suitable: boolean }>`select lower('ÄΩЖ') = 'äωж' as suitable`.execute(db)
+  if (rows[0]?.suitable !== true) {
+    throw new UnsuitableDatabaseError(
+      'The database does not know letters beyond ASCII. Create it with the encoding UTF8 and a locale such as C.UTF-8 or en_US.UTF-8, not C.',
+    )
+  }
+}
+
 const migratorOf = (db: Database) => new Migrator({ db, provider })
 
 /**
  * Brings the schema up to date. Any number of processes may do so at once: one migrates, the others wait for its advisory lock.
  * @returns the names of the migrations that ran
+ * @throws UnsuitableDatabaseError
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
+  await requireSuitable(db)
   const { results = [], error } = await migratorOf(db).migrateToLatest()
   if (error !== undefined) throw migrationError(results, error)
   return results.map(({ migrationName }) => migrationName)
