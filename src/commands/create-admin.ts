@@ -1,5 +1,5 @@
 /**
- * Creates a user with the role admin, or gives the role to an existing one.
+ * Creates a user with the role admin, or gives the role to an existing one: of this username or address, or of both if both are given.
  * Usage: npm run create-admin -- <username> <e-mail address>, with the password in DOCKET_PASSWORD or on standard input
  */
 import { createInterface } from 'node:readline'
@@ -12,6 +12,7 @@ import { readSpec } from '../contract/spec.ts'
 import { Validators } from '../contract/validation.ts'
 import type { Database } from '../database/database.ts'
 import { explainFailure } from '../explain.ts'
+import { Problem } from '../problem.ts'
 import { createContext } from '../startup.ts'
 import { findUserByLogin, updateUser } from '../users/queries.ts'
 import { refusingTaken } from '../users/taken.ts'
@@ -65,7 +66,11 @@ async function run(login: string): Promise<string> {
   const { context, database } = await createContext(config, pino({ level: 'silent' }))
   try {
     const user = await findUserByLogin(context.db, login)
-    return user === undefined ? await create(context.db, config) : await promote(context.db, user.id)
+    if (user === undefined) return await create(context.db, config)
+    // Whoever was quicker to register the name must not become an admin by it.
+    if (email !== undefined && email.toLowerCase() !== user.email.toLowerCase())
+      throw new Problem('USERNAME_TAKEN', `${login} has another e-mail address.`)
+    return await promote(context.db, user.id)
   } finally {
     await database.close()
   }

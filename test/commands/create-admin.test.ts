@@ -60,13 +60,13 @@ t.test('create-admin', async (t) => {
   })
 
   await t.test('makes an admin of a user, by username or address, and asks for no password', async (t) => {
-    for (const login of ['ROOT', 'root@example.com']) {
+    for (const parameters of [['ROOT'], ['root@example.com'], ['Root', 'ROOT@example.com']]) {
       const before = await lookInto(embedded, async (db) => {
         await db.updateTable('users').set({ role: 'user' }).where('username', '=', 'root').execute()
         return db.selectFrom('users').selectAll().where('username', '=', 'root').executeTakeFirstOrThrow()
       })
-      const { code, output, errors } = await createAdmin({ DATA_DIR }, [login])
-      t.match({ code, output, errors }, { code: 0, output: `${login} is an admin now.`, errors: '' })
+      const { code, output, errors } = await createAdmin({ DATA_DIR }, parameters)
+      t.match({ code, output, errors }, { code: 0, output: `${parameters[0]} is an admin now.`, errors: '' })
       const after = await findUser(embedded, 'root')
       t.same(after, { ...before, role: 'admin', updated_at: after.updated_at })
     }
@@ -76,9 +76,10 @@ t.test('create-admin', async (t) => {
     for (const [parameters, password, message] of [
       [[], PASSWORD, /^Usage: npm run create-admin -- <username> <e-mail address>\n$/],
       [[' '], PASSWORD, /^Usage: /],
-      [['somebody'], PASSWORD, /^The request body has 1 invalid field\.\n {2}email is required\n$/],
+      [['somebody'], PASSWORD, /^That cannot be:\n {2}email is required\n$/],
       [['somebody', 'nowhere'], 'short', /\n {2}email must be an e-mail address\n {2}password must have at least 8 characters\n$/],
       [['some body', 'some@example.com'], PASSWORD, /\n {2}username must match/],
+      [['root', 'some@example.com'], PASSWORD, /^root has another e-mail address\.\n$/],
       [['somebody', 'root@EXAMPLE.com'], PASSWORD, /^Somebody has registered with this e-mail address already\.\n$/],
       [['somebody', 'some@example.com'], '', /\n {2}password must have at least 8 characters\n$/],
     ] as const) {
