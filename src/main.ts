@@ -1,7 +1,7 @@
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 import { explainFailure } from './explain.ts'
-import { drain } from './http/shutdown.ts'
+import { drain, watchSilentConnections } from './http/shutdown.ts'
 import { createLogger } from './log.ts'
 import { createContext } from './startup.ts'
 
@@ -18,6 +18,7 @@ async function main(): Promise<void> {
 
   const { context, database } = await createContext(config, logger)
   const app = await buildApp(context)
+  const closeSilentConnections = watchSilentConnections(app.server)
   await app.listen({
     host: config.host,
     port: config.port,
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
     context.lifecycle.draining = true
     setTimeout(() => process.exit(1), HARD_STOP_MILLISECONDS).unref()
     logger.info(`${signal}: finishing what is running`)
-    await drain(app, config.shutdownGraceMilliseconds)
+    await drain(app, config.shutdownGraceMilliseconds, closeSilentConnections)
     await database.close()
     logger.info('stopped')
   }

@@ -13,7 +13,7 @@ export const SECURITY_HEADERS = {
 const MOST_HEADERS = 100
 
 /** Headers that may come once only: Node would silently keep the first. */
-const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding', 'if-match', 'if-none-match'])
+const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding'])
 
 /** Runs for every request before anything else does: headers that every answer has, and requests that none should get through with. */
 export function guardFront(app: FastifyInstance, lifecycle: Lifecycle): void {
@@ -54,13 +54,13 @@ function requireReadable({ raw, is404, routeOptions }: FastifyRequest): void {
   // The type of nothing is nothing: many clients name one with DELETE.
   if (!sendsBody) delete headers['content-type']
   if (!sendsBody || is404) return
-  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
-    throw new Problem('UNSUPPORTED_MEDIA_TYPE', 'The body must not be compressed.')
-  }
   if (routeOptions.config.operation?.body === undefined)
     throw new Problem('MALFORMED_REQUEST', 'This operation takes no body.', {
       headers: { Connection: 'close' },
     })
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    throw new Problem('UNSUPPORTED_MEDIA_TYPE', 'The body must not be compressed.')
+  }
 }
 
 /**

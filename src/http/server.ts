@@ -51,6 +51,10 @@ export function createServer(logger: Logger, trustedProxies: readonly string[]):
     },
     clientErrorHandler: answerUnreadable,
   } as FastifyServerOptions) as FastifyInstance
+  app.addHook('onResponse', (request, _reply, done) => {
+    answered.set(request.raw.socket, request.raw)
+    done()
+  })
   // RFC 9110 §10.1.1: an expectation that is none of ours may be ignored; Node would answer a bare 417.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   return app
@@ -63,11 +67,17 @@ function requestId({ headers }: { headers: IncomingMessage['headers'] }): string
   return typeof sent === 'string' && REQUEST_ID.test(sent) ? sent : randomUUID()
 }
 
+/** The last request of each connection that has been answered. */
+const answered = new WeakMap<Socket, IncomingMessage>()
+
 /** What is no HTTP never becomes a request: the answer is written to the socket by hand. */
 function answerUnreadable(error: Error & { code?: string }, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
-  // In the middle of the answer to an earlier request, another one would corrupt it: as Node does by default, only the connection ends.
-  const answering = socket._httpMessage?.headersSent === true
-  if (answering || socket.destroyed || !socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const before = socket._httpMessage
+  if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  // Answers come in the order of the requests (RFC 9112 §9.3.2): first that to the whole request before this, which may have changed something.
+  if (before?.req.complete === true) return void before.once('finish', () => answerUnreadable(error, socket))
+  // A request gets one answer: the end of a body whose request has its answer already is no request.
+  if (before?.headersSent === true || answered.get(socket)?.complete === false) return void socket.destroy()
   const problem =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? new Problem('HEADERS_TOO_LARGE', `The headers are larger than ${LARGEST_HEADERS} bytes.`)
