@@ -1,0 +1,47 @@
+import { type Answer, Call, type CallOptions } from './call.js'
+import { createToken, login, logout, register } from './generated/sdk.gen.js'
+import type { AuthResult, Credentials, Registration, TokenRequest, TokenResult } from './generated/types.gen.js'
+import type { Tokens } from './session.js'
+import type { Transport } from './transport.js'
+
+export class Auth {
+  readonly #transport: Transport
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** Registers somebody, whom this client belongs to from then on. */
+  register(registration: Registration, options: CallOptions = {}): Call<Answer<AuthResult>> {
+    const answer = this.#transport.send<Answer<AuthResult>>((wire) => register({ ...wire, body: registration }), options)
+    return this.#becoming(answer, tokensOf)
+  }
+
+  /** Logs somebody in, whom this client belongs to from then on. Only needed for a client that was created without a password. */
+  login(credentials: Credentials, options: CallOptions = {}): Call<Answer<AuthResult>> {
+    const answer = this.#transport.send<Answer<AuthResult>>((wire) => login({ ...wire, body: credentials }), options, { harmless: true })
+    return this.#becoming(answer, tokensOf)
+  }
+
+  /** Gets tokens for use elsewhere, for instance with fewer scopes; this client goes on with its own. */
+  createToken(request: TokenRequest, options: CallOptions = {}): Call<Answer<TokenResult>> {
+    return this.#transport.call((wire) => createToken({ ...wire, body: request }), options, { harmless: true })
+  }
+
+  /** Ends the session and forgets the tokens and the password: this client is nobody's from then on. */
+  logout(options: CallOptions = {}): Call<Answer<void>> {
+    const answer = this.#transport.send<Answer<void>>((wire) => logout(wire), options)
+    return this.#becoming(answer, () => undefined)
+  }
+
+  #becoming<A extends Answer<unknown>>(answer: Promise<A>, tokensFrom: (data: A['data']) => Tokens | undefined): Call<A> {
+    const become = async () => {
+      await this.#transport.become(tokensFrom((await answer).data))
+      return answer
+    }
+    return new Call(become())
+  }
+}
+
+const tokensOf = ({ accessToken, refreshToken }: AuthResult): Tokens => ({ token: accessToken, refreshToken })

@@ -1,0 +1,36 @@
+export type { Admin, UserQuery } from './admin.js'
+export type { Auth } from './auth.js'
+export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+export { createDocket, type Docket, type DocketOptions } from './docket.js'
+export { DocketConnectionError, DocketError } from './errors.js'
+export type {
+  AdminUser,
+  AuthResult,
+  Category,
+  Credentials,
+  InvalidField,
+  ListPatch,
+  Liveness,
+  NewList,
+  NewListTask,
+  NewTask,
+  Priority,
+  ProblemCode,
+  Readiness,
+  Registration,
+  Role,
+  Task,
+  TaskList,
+  TaskPatch,
+  TaskSort,
+  TokenRequest,
+  TokenResult,
+  User,
+  UserPatch,
+} from './generated/types.gen.js'
+export type { Health } from './health.js'
+export type { Lists, PageQuery } from './lists.js'
+export type { Page, Pages } from './pages.js'
+export type { Tokens } from './session.js'
+export type { TaskQuery, Tasks } from './tasks.js'
+export type { Users } from './users.js'

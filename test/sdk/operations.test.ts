@@ -1,0 +1,99 @@
+import t from 'tap'
+import { operations } from '../../generated/operations.ts'
+import type { Answer, Call, Docket } from '../../sdk/src/index.ts'
+import type { OperationId } from '../../src/contract/types.ts'
+import { spec } from '../support/contract-check.ts'
+import { json, recording } from './fetches.ts'
+import { installSdk } from './installed.ts'
+
+const listId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f0e'
+const taskId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
+const login = { username: 'ada', password: 'correct horse battery staple' }
+
+/** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
+const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
+  register: ({ auth }) => auth.register({ ...login, email: 'ada@example.com' }),
+  login: ({ auth }) => auth.login(login),
+  createToken: ({ auth }) => auth.createToken({ grant_type: 'password', ...login }),
+  logout: ({ auth }) => auth.logout(),
+  getMe: ({ users }) => users.getMe(),
+  updateMe: ({ users }) => users.updateMe({ timeZone: 'Europe/Berlin' }),
+  listLists: ({ lists }) => lists.list({ limit: 5 }),
+  createList: ({ lists }) => lists.create({ title: 'Groceries' }),
+  getList: ({ lists }) => lists.get(listId),
+  updateList: ({ lists }) => lists.update(listId, { title: 'Groceries' }, { ifMatch: '"1"' }),
+  deleteList: ({ lists }) => lists.delete(listId, { ifMatch: '"1"' }),
+  listListTasks: ({ tasks }) => tasks.listIn(listId, { priority: ['high', 'low'], category: ['a&b', 'c/d'], q: 'milk -oat', completed: false }),
+  createListTask: ({ tasks }) => tasks.createIn(listId, { title: 'Buy milk' }),
+  listTasks: ({ tasks }) => tasks.list({ dueBefore: '2026-02-01T00:00:00+01:00', hasDueDate: true, sort: '-dueAt', limit: 100 }),
+  createTask: ({ tasks }) => tasks.create({ title: 'Buy milk', dueDate: null }),
+  getTask: ({ tasks }) => tasks.get(taskId, { ifNoneMatch: '"1"' }),
+  updateTask: ({ tasks }) => tasks.update(taskId, { completed: true }, { ifMatch: '"1"' }),
+  deleteTask: ({ tasks }) => tasks.delete(taskId, { ifMatch: '"1"' }),
+  listCategories: ({ tasks }) => tasks.listCategories({ limit: 5 }),
+  listUsers: ({ admin }) => admin.listUsers({ q: 'ada', role: 'admin', disabled: false }),
+  getLiveness: ({ health }) => health.getLiveness(),
+  getReadiness: ({ health }) => health.getReadiness(),
+}
+
+t.test('operations', async (t) => {
+  const { sdk } = await installSdk(t)
+  const wire = recording(async () => json(200, { items: [], nextCursor: null }))
+  const docketOf = () => sdk.createDocket({ baseUrl: 'http://docket.test', token: 'token', fetch: wire.fetch })
+
+  t.test('are those of the document', async (t) => {
+    t.strictSame(Object.keys(CALLS).toSorted(), spec.operations.map(({ id }) => id).toSorted())
+  })
+
+  for (const [id, call] of Object.entries(CALLS)) {
+    const { method, path, public: isPublic } = operations[id as OperationId]
+    t.test(`${id}: is ${method} ${path}, with a token ${isPublic ? 'never' : 'always'}`, async (t) => {
+      await call(docketOf())
+      const sent = wire.requests.at(-1)
+      const expected = path.replace('{listId}', listId).replace('{taskId}', taskId)
+      t.equal(`${sent?.method} ${new URL(sent?.url ?? '').pathname}`, `${method} /api/v1${expected}`)
+      t.equal(sent?.headers.get('authorization'), isPublic ? null : 'Bearer token')
+      const form = id === 'createToken' ? 'application/x-www-form-urlencoded' : 'application/json'
+      t.equal(sent?.headers.get('content-type'), sent?.body ? form : null)
+    })
+  }
+
+  t.test('what they are called with arrives', async (t) => {
+    const sent = async (id: OperationId) => {
+      await CALLS[id](docketOf())
+      return wire.requests.at(-1) as Request
+    }
+    const query = async (id: OperationId) => [...new URL((await sent(id)).url).searchParams].map(([name, value]) => `${name}=${value}`)
+    t.strictSame(await query('listListTasks'), ['priority=high', 'priority=low', 'category=a&b', 'category=c/d', 'q=milk -oat', 'completed=false'])
+    t.strictSame(await query('listTasks'), ['dueBefore=2026-02-01T00:00:00+01:00', 'hasDueDate=true', 'sort=-dueAt', 'limit=100'])
+    t.strictSame(await query('listUsers'), ['q=ada', 'role=admin', 'disabled=false'])
+    t.strictSame(await query('listLists'), ['limit=5'])
+    t.strictSame(await query('listCategories'), ['limit=5'])
+    t.strictSame(await (await sent('createTask')).json(), { title: 'Buy milk', dueDate: null })
+    t.strictSame([...new URLSearchParams(await (await sent('createToken')).text())], [['grant_type', 'password'], ...Object.entries(login)])
+    for (const id of ['updateList', 'deleteList', 'updateTask', 'deleteTask'] as const) t.equal((await sent(id)).headers.get('if-match'), '"1"')
+    t.equal((await sent('getTask')).headers.get('if-none-match'), '"1"')
+    await docketOf().tasks.list({}, { requestId: 'from-the-test' })
+    t.equal(wire.requests.at(-1)?.headers.get('x-request-id'), 'from-the-test')
+  })
+
+  t.test('no method is without one', async (t) => {
+    const called = new Set<string>()
+    const watched = Object.entries(docketOf()).map(([group, operations]) => {
+      const watching = new Proxy(operations, {
+        get: (target, name) => {
+          called.add(`${group}.${String(name)}`)
+          return Reflect.get(target, name).bind(target)
+        },
+      })
+      return [group, watching]
+    })
+    for (const call of Object.values(CALLS)) await call(Object.fromEntries(watched))
+    const methods = Object.entries(docketOf()).flatMap(([group, operations]) =>
+      Object.getOwnPropertyNames(Object.getPrototypeOf(operations))
+        .filter((name) => name !== 'constructor')
+        .map((name) => `${group}.${name}`),
+    )
+    t.strictSame([...called].toSorted(), methods.toSorted())
+  })
+})
