@@ -40,8 +40,8 @@ const UNTRIED = 'untried, because what its schemas allow fails'
 const FINDINGS_TO_SHRINK = 20
 const HOLD = process.env['HOLD'] !== undefined
 
-/** What a request needs to succeed: somebody, something of theirs for every id, and the version of that; and somebody else. */
-type World = Readonly<{ person: Person; ids: Ids; etag: string; stranger: Person; strangers: Ids }>
+/** What a request needs to succeed: somebody, something of theirs for every id, what is known of that; and somebody else. */
+type World = Readonly<{ person: Person; ids: Ids; etag: string; shown: Fields; stranger: Person; strangers: Ids }>
 /** In a request it stands for what only exists when that is sent. */
 type Known = (world: World) => string
 type Fields = Record<string, unknown>
@@ -148,12 +148,16 @@ function inWorld(parts: Parts, world: World): Parts {
   return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, fill(part)]))
 }
 
-/** What a body sets, by itself or by default, as an answer with a field of that name has to show it. The parameters of a form are no resource. */
-function echoOf(id: OperationId, body: Fields): Fields {
-  const set = Object.entries(isForm(id) ? {} : propertiesOf(id, 'body')).map(([name, property]) => {
-    return [name, shownAs(Object.hasOwn(body, name) ? body[name] : variantsOf(property)[0]?.['default'], property)]
+/**
+ * What an answer has to show in its fields of the same names as those of the body: what that sets, by itself or by default, and otherwise what was
+ * there before. The parameters of a form are no resource.
+ */
+function echoOf(id: OperationId, body: Fields, before: Fields): Fields {
+  const fields = Object.entries(isForm(id) ? {} : propertiesOf(id, 'body')).map(([name, property]) => {
+    const set = Object.hasOwn(body, name) ? body[name] : variantsOf(property)[0]?.['default']
+    return [name, set === undefined ? before[name] : shownAs(set, property)]
   })
-  return Object.fromEntries(set.filter(([, value]) => value !== undefined))
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined))
 }
 
 function shownAs(value: unknown, schema: Schema): unknown {
@@ -176,12 +180,12 @@ t.test('properties', async (t) => {
   if (RUNS > RUNS_BY_DEFAULT || HOLD) t.setTimeout(0)
   const { url, as, register, registerAdmin, logged } = await startApp(t, { ACCESS_TOKEN_SECONDS: '86400' })
 
-  const known = async (joining: Promise<Person>) => {
+  const enrolled = async (joining: Promise<Person>) => {
     const person = await joining
     for (const name of [person.username, person.email]) accounts.set(name, PASSWORD)
     return person
   }
-  const stranger = await known(register())
+  const stranger = await enrolled(register())
   const strangers = await createIds(as(stranger))
   const strangersThings = async () => [
     (await as(stranger)('getMe', { expect: 200 })).text,
@@ -190,7 +194,7 @@ t.test('properties', async (t) => {
   ]
   const before = await strangersThings()
   // What only reads shares a world, in which there is something to read.
-  const reader = await known(registerAdmin())
+  const reader = await enrolled(registerAdmin())
   const readers = await createIds(as(reader))
   for (const body of fc.sample(arbitraryOf({ $ref: '#/components/schemas/NewListTask' }, 'json'), { numRuns: 40, seed: SEED })) {
     // Whether it answers as it should is looked at below.
@@ -201,14 +205,15 @@ t.test('properties', async (t) => {
 
   async function createWorld(id: OperationId): Promise<World> {
     const { method, path, scopes } = operations[id]
-    const person = method === 'GET' ? reader : await known(scopes.some((scope: string) => scope === 'admin') ? registerAdmin() : register())
+    const person = method === 'GET' ? reader : await enrolled(scopes.some((scope: string) => scope === 'admin') ? registerAdmin() : register())
     const ids = method === 'GET' ? readers : await createIds(as(person))
-    const world = { person, ids, etag: '', stranger, strangers }
+    const world = { person, ids, etag: '', shown: {}, stranger, strangers }
     const twin = OPERATIONS.find((other) => operations[other].method === 'GET' && operations[other].path === path)
     if (twin === undefined || !path.includes('{')) return world
-    const { headers } = await sendWire(twin, wireIn(twin, { path: ids }, world))
-    return { ...world, etag: headers.get('etag') ?? '' }
+    return afterwards(world, await sendWire(twin, wireIn(twin, { path: ids }, world)))
   }
+
+  const afterwards = (world: World, { headers, body }: Answered): World => ({ ...world, etag: headers.get('etag') ?? '', shown: body as Fields })
 
   const worlds = new Map<OperationId, World>()
   let findings = 0
@@ -226,7 +231,10 @@ t.test('properties', async (t) => {
       const wire = spoil?.(intact) ?? intact
       worlds.delete(id)
       const answer = await sendWire(id, wire)
-      if (operations[id].method === 'GET' || answer.status >= 400) worlds.set(id, world)
+      const { method, path } = operations[id]
+      if (method === 'GET' || answer.status >= 400) worlds.set(id, world)
+      // One change after the other, so that there is something to clear and something to leave as it is.
+      else if (method === 'PATCH' && path.includes('{')) worlds.set(id, afterwards(world, answer))
       if (answer.status < 300 && (id === 'register' || id === 'updateMe')) remember(sent.body ?? {})
       await judge({ answer, wire, parts, sent, refusals, world })
     })
@@ -246,7 +254,7 @@ t.test('properties', async (t) => {
       if (!right) throw new Breach(`${refusals.join(' or ') || '2xx'} expected: its schemas allow this`, wire, answer)
       if (answer.status >= 300) return
       successes += 1
-      for (const [name, value] of Object.entries(echoOf(id, sent.body ?? {}))) {
+      for (const [name, value] of Object.entries(echoOf(id, sent.body ?? {}, world.shown))) {
         const shown = (answer.body as Fields)[name]
         if (shown !== undefined && !isDeepStrictEqual(shown, value))
           throw new Breach(`${name} must come back as ${JSON.stringify(value)}`, wire, answer)

@@ -64,9 +64,10 @@ export async function openDocs(t: Test, browser: Browser, url: string, options?:
       const clear = opened.locator('.btn-clear')
       if (await clear.isVisible()) await clear.click()
 
-      const sent = page.waitForRequest((request) => new URL(request.url()).pathname.startsWith('/api/'))
-      await opened.locator('.execute').click()
-      const request = await sent
+      const [request] = await Promise.all([
+        page.waitForRequest((sent) => new URL(sent.url()).pathname.startsWith('/api/')),
+        opened.locator('.execute').click(),
+      ])
       const answer = opened.locator('.live-responses-table tbody')
       const body = answer.locator('.highlight-code code')
       return {

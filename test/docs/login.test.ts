@@ -40,9 +40,8 @@ t.test('Authorize at /docs', async (t) => {
   t.test('a reload keeps the login, and the browser keeps neither the password nor the refresh token', async (t) => {
     const { username } = await register()
     const { page, block, logIn, execute, troubles } = await openDocs(t, browser, url)
-    const answered = page.waitForResponse((response) => response.url() === `${url}/api/v1/auth/token`)
-    await logIn(username, PASSWORD)
-    const token = (await (await answered).json()) as { access_token: string; refresh_token: string }
+    const [response] = await Promise.all([page.waitForResponse(`${url}/api/v1/auth/token`), logIn(username, PASSWORD)])
+    const token = (await response.json()) as { access_token: string; refresh_token: string }
 
     const kept = async () => {
       const session = (await page.evaluate('JSON.stringify(sessionStorage)')) as string

@@ -61,7 +61,10 @@ export async function startApp(t: Test, overrides: Record<string, string> = {}, 
   const logger: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
   const { context, database: connection } = await createContext(config, logger)
   const answers = new Map<string, Answer>()
-  const app = await buildApp(context, (handlers) => recording(handlers, answers))
+  const app = await buildApp(context, (handlers) => recording(handlers, answers)).catch(async (error) => {
+    await connection.close()
+    throw error
+  })
   await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     app.server.closeAllConnections()
