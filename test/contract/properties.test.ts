@@ -13,8 +13,8 @@ import t, { type Test } from 'tap'
 import { operations } from '../../generated/operations.ts'
 import type { Schema } from '../../src/contract/spec.ts'
 import type { OperationId } from '../../src/contract/types.ts'
-import { PASSWORD, type Person, startApp } from '../support/app.ts'
-import { send } from '../support/client.ts'
+import { EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
+import { type Caller, type LooseRequest, send } from '../support/client.ts'
 import { arbitraryOf, variantsOf } from './arbitrary.ts'
 import {
   type Attempt,
@@ -174,6 +174,9 @@ type Outcome = Readonly<{ answer: Answered; wire: Wire; parts: Parts; sent: Part
 type Judge = (outcome: Outcome) => void | Promise<void>
 type Page = Partial<Readonly<{ items: unknown[]; nextCursor: string | null }>>
 
+/** The embedded database takes U+FEFF at the start of a text for a byte-order mark and drops it when it reads the text. */
+const stored = (value: unknown) => (EMBEDDED && typeof value === 'string' ? value.replace(/^\uFEFF/, '') : value)
+
 t.test('properties', async (t) => {
   t.comment(`SEED=${SEED} RUNS=${RUNS}`)
   // A long run, or a look at a finding, takes its time.
@@ -185,8 +188,13 @@ t.test('properties', async (t) => {
     for (const name of [person.username, person.email]) accounts.set(name, PASSWORD)
     return person
   }
+  /** For createIds, with a curl line where it fails. */
+  const callerOf = ({ accessToken }: Person): Caller => {
+    const call = (id: OperationId, { params: path, body }: LooseRequest) => sendWire(id, wireOf(url, id, accessToken, { path, body }))
+    return call as unknown as Caller
+  }
   const stranger = await enrolled(register())
-  const strangers = await createIds(as(stranger))
+  const strangers = await createIds(callerOf(stranger))
   const strangersThings = async () => [
     (await as(stranger)('getMe', { expect: 200 })).text,
     (await as(stranger)('getList', { params: strangers, expect: 200 })).text,
@@ -195,7 +203,7 @@ t.test('properties', async (t) => {
   const before = await strangersThings()
   // What only reads shares a world, in which there is something to read.
   const reader = await enrolled(registerAdmin())
-  const readers = await createIds(as(reader))
+  const readers = await createIds(callerOf(reader))
   for (const body of fc.sample(arbitraryOf({ $ref: '#/components/schemas/NewListTask' }, 'json'), { numRuns: 40, seed: SEED })) {
     // Whether it answers as it should is looked at below.
     await send(url, 'createListTask', reader.accessToken, { params: readers, body })
@@ -206,7 +214,7 @@ t.test('properties', async (t) => {
   async function createWorld(id: OperationId): Promise<World> {
     const { method, path, scopes } = operations[id]
     const person = method === 'GET' ? reader : await enrolled(scopes.some((scope: string) => scope === 'admin') ? registerAdmin() : register())
-    const ids = method === 'GET' ? readers : await createIds(as(person))
+    const ids = method === 'GET' ? readers : await createIds(callerOf(person))
     const world = { person, ids, etag: '', shown: {}, stranger, strangers }
     const twin = OPERATIONS.find((other) => operations[other].method === 'GET' && operations[other].path === path)
     if (twin === undefined || !path.includes('{')) return world
@@ -256,7 +264,7 @@ t.test('properties', async (t) => {
       successes += 1
       for (const [name, value] of Object.entries(echoOf(id, sent.body ?? {}, world.shown))) {
         const shown = (answer.body as Fields)[name]
-        if (shown !== undefined && !isDeepStrictEqual(shown, value))
+        if (shown !== undefined && !isDeepStrictEqual(shown, stored(value)))
           throw new Breach(`${name} must come back as ${JSON.stringify(value)}`, wire, answer)
       }
       const { items = [], nextCursor = null } = (answer.body ?? {}) as Page
@@ -276,7 +284,7 @@ t.test('properties', async (t) => {
     t.test(`${id}: 4xx that names the field to what its schemas do not allow`, async (t) => {
       if (!accepted) return void t.comment(UNTRIED)
       for (const [index, { what, status, names, requests }] of faultsOf(id, complete(id)).entries()) {
-        const search = { what, requests, numRuns: Math.ceil(RUNS / RUNS_BY_DEFAULT), seed: SEED + index }
+        const search = { what, requests, numRuns: Math.ceil(RUNS / 10), seed: SEED + index }
         await hold(t, id, search, ({ answer, wire }) => {
           const { errors } = answer.body as { errors?: { in: string; path: string }[] }
           const named = errors?.map((error) => ({ in: error.in, path: error.path }))

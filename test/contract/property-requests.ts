@@ -173,7 +173,7 @@ async function transmit({ method, url, headers, body }: Wire): Promise<Omit<Answ
   const { origin, host } = new URL(url)
   const all = Object.entries({ Host: host, Connection: 'close', 'Transfer-Encoding': 'chunked', ...headers })
   const head = `${method} ${url.slice(origin.length)} HTTP/1.1\r\n${all.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
-  const chunk = [Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n')]
+  const chunk = [Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]
   const { body: text, ...answer } = await exchange(origin, Buffer.concat([Buffer.from(head), ...chunk]))
   return { ...answer, text }
 }
