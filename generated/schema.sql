@@ -58,7 +58,15 @@ CREATE FUNCTION public.search_query(words text) RETURNS tsquery
     AS $_$
       select regexp_replace(
         websearch_to_tsquery('simple', regexp_replace(search_form(words), '(?<=[^\s"])-|[]!#$%&''()*+,./:;<=>?@[\\^`{|}~]', '_', 'g'))::text,
-        '(^|[^!])(''[^'']+'')$', '\1\2' || case when words ~ '"\s*$' then '' else ':*' end)::tsquery
+        '(^|[^!])(''[^'']+'')$', '\1\2' || case when search_form(words) ~ '"[^"]*"\s*$' then '' else ':*' end)::tsquery
+    $_$;
+
+CREATE FUNCTION public.search_vector(title text, description text, categories text[]) RETURNS tsvector
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $_$
+      select to_tsvector('simple', translate(
+        search_form(concat_ws(' ', title, description, array_to_string(categories, ' '))),
+        '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
     $_$;
 
 CREATE FUNCTION public.tasks_count() RETURNS trigger
@@ -123,7 +131,7 @@ CREATE FUNCTION public.tasks_count_removed() RETURNS trigger
 
 CREATE FUNCTION public.tasks_derive() RETURNS trigger
     LANGUAGE plpgsql
-    AS $_$
+    AS $$
     begin
       if new.due_on is not null then
         -- A change of the owner's zone moves the tasks that depend on it, and waits for those that are being changed. This one it does not see yet:
@@ -133,10 +141,9 @@ CREATE FUNCTION public.tasks_derive() RETURNS trigger
         end if;
         new.due_at := end_of_day(new.due_on, coalesce(new.time_zone, (select time_zone from users where id = new.owner_id)));
       end if;
-      new.search := to_tsvector('simple', translate(search_form(concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' '))),
-        '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)));
+      new.search := search_vector(new.title, new.description, new.categories);
       return new;
-    end $_$;
+    end $$;
 
 CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
     LANGUAGE plpgsql

@@ -9,22 +9,32 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create function search_form(words text) returns text language sql immutable strict parallel safe as $$
       select translate(lower(normalize(words, NFKC)), 'ς', 'σ')
     $$`.execute(db)
-  await replaceDerive(db, sql`search_form(concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' ')))`)
-  await replaceQuery(db, sql`search_form(words)`, sql`case when words ~ '"\\s*$' then '' else ':*' end`)
   await sql`
-    update tasks set title = title
-    where concat_ws(' ', title, description, array_to_string(categories, ' ')) is not nfkc normalized
-      or concat_ws(' ', title, description, array_to_string(categories, ' ')) ~* 'ς'`.execute(db)
+    create function search_vector(title text, description text, categories text[]) returns tsvector language sql stable parallel safe as $$
+      select to_tsvector('simple', translate(
+        search_form(concat_ws(' ', title, description, array_to_string(categories, ' '))),
+        '!"#$%&''()*+,-./:;<=>?@[\\]^_\`{|}~', repeat(' ', 32)))
+    $$`.execute(db)
+  await replaceDerive(db, sql`search_vector(new.title, new.description, new.categories)`)
+  await replaceQuery(db, sql`search_form(words)`, sql`case when search_form(words) ~ '"[^"]*"\\s*$' then '' else ':*' end`)
+  // Whoever writes meanwhile waits: they would still use the trigger of before.
+  await sql`lock table tasks in share row exclusive mode`.execute(db)
+  await sql`
+    update tasks set search = search_vector(title, description, categories)
+    where search <> search_vector(title, description, categories)`.execute(db)
 }
 
 export async function down(db: Kysely<unknown>): Promise<void> {
-  await replaceDerive(db, sql`concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' '))`)
+  await replaceDerive(
+    db,
+    sql`to_tsvector('simple', translate(concat_ws(' ', new.title, new.description, array_to_string(new.categories, ' ')),
+        '!"#$%&''()*+,-./:;<=>?@[\\]^_\`{|}~', repeat(' ', 32)))`,
+  )
   await replaceQuery(db, sql`words`, sql`':*'`)
+  await sql`drop function search_vector(text, text, text[])`.execute(db)
   await sql`drop function search_form(text)`.execute(db)
-  await sql`
-    update tasks set title = title
-    where concat_ws(' ', title, description, array_to_string(categories, ' ')) is not nfkc normalized
-      or concat_ws(' ', title, description, array_to_string(categories, ' ')) ~* 'ς'`.execute(db)
+  await sql`lock table tasks in share row exclusive mode`.execute(db)
+  await sql`update tasks set title = title`.execute(db)
 }
 
 /** As in create-tasks, save for the text that is searched. */
@@ -40,8 +50,7 @@ async function replaceDerive(db: Kysely<unknown>, text: RawBuilder<unknown>): Pr
         end if;
         new.due_at := end_of_day(new.due_on, coalesce(new.time_zone, (select time_zone from users where id = new.owner_id)));
       end if;
-      new.search := to_tsvector('simple', translate(${text},
-        '!"#$%&''()*+,-./:;<=>?@[\\]^_\`{|}~', repeat(' ', 32)));
+      new.search := ${text};
       return new;
     end $$`.execute(db)
 }

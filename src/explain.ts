@@ -19,9 +19,9 @@ function sentenceFor(error: unknown): string | undefined {
     const { message, errors = [] } = error
     return errors.length === 0 ? message : ['That cannot be:', ...errors.map(({ path, message }) => `  ${path.slice(1)} ${message}`)].join('\n')
   }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const advice = ADVICE[code]
-  return advice === undefined ? undefined : `${(error as Error).message}. ${advice}`
+  const { code, syscall, message } = error as NodeJS.ErrnoException
+  const advice = syscall === 'listen' ? ADVICE[code ?? ''] : undefined
+  return advice === undefined ? undefined : `${message}. ${advice}`
 }
 
 /** What to do about the errors of a listening socket, by their code. */
@@ -29,7 +29,6 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'Stop the other process, or set PORT to another port.',
   EACCES: 'Set PORT to a port that this user may open, 1024 or above.',
   EADDRNOTAVAIL: 'Set HOST to an address of this machine, such as localhost or 0.0.0.0.',
-  ENOTFOUND: 'Set HOST to an address of this machine, such as localhost or 0.0.0.0.',
 }
 
 /** The stack, and below it what caused it. */

@@ -57,7 +57,7 @@ export class Session {
         return await this.#obtain({ grant_type: 'refresh_token', refresh_token: this.#refreshToken })
       } catch (error) {
         // invalid_grant (RFC 6749 §5.2): the session is over. Any other failure leaves that open, and the refresh token may be used again.
-        if (!(error instanceof DocketError && error.status === 400)) throw error
+        if (!(error instanceof DocketError && (error.body as { error?: unknown } | undefined)?.error === 'invalid_grant')) throw error
       }
       this.#token = undefined
       this.#refreshToken = undefined

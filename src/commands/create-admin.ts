@@ -67,7 +67,7 @@ async function run(login: string): Promise<string> {
   try {
     const user = await findUserByLogin(context.db, login)
     if (user === undefined) return await create(context.db, config)
-    // Whoever was quicker to register the name must not become an admin by it.
+    // Somebody else who has registered the name must not become an admin by it.
     if (email !== undefined && email.toLowerCase() !== user.email.toLowerCase())
       throw new Problem('USERNAME_TAKEN', `${login} has another e-mail address.`)
     return await promote(context.db, user.id)

@@ -95,22 +95,12 @@ function routeOf(
     exposeHeadRoute: false,
     url: spec.basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     config: { operation },
-    onRequest: [...announceEnd(operation), ...onRequestOf(operation, authenticators)],
+    onRequest: onRequestOf(operation, authenticators),
     handler: serve,
   }
 }
 
 type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
-
-function announceEnd({ deprecation }: Operation): OnRequest[] {
-  if (Object.keys(deprecation).length === 0) return []
-  return [
-    (_request, reply, done) => {
-      reply.headers(deprecation)
-      done()
-    },
-  ]
-}
 
 /** Before the body is read: nobody makes the server parse anything without a token where one is needed. */
 function onRequestOf(operation: Operation, authenticators: Binding['authenticators']): OnRequest[] {

@@ -1,6 +1,6 @@
 import { promises as fs } from 'node:fs'
 import path from 'node:path'
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Kysely, PostgresDialect, type RawBuilder, sql } from 'kysely'
 import { FileMigrationProvider, type MigrationResult, Migrator } from 'kysely/migration'
 import pg from 'pg'
 import type { DatabaseConfig } from '../config.ts'
@@ -18,8 +18,10 @@ export class UnsuitableDatabaseError extends Error {}
 
 /** In the locale C only ASCII has upper and lower case: searching and sorting "without regard to case" would not be true. */
 async function requireSuitable(db: Database): Promise<void> {
-  const { rows } = await sql<{ suitable: boolean }>`select lower('ÄΩЖ') = 'äωж' as suitable`.execute(db)
-  if (rows[0]?.suitable !== true) {
+  const holds = async (condition: RawBuilder<boolean>) =>
+    (await sql<{ holds: boolean }>`select ${condition} as holds`.execute(db)).rows[0]?.holds === true
+  // In another encoding these letters cannot even be asked about.
+  if (!(await holds(sql`current_setting('server_encoding') = 'UTF8'`)) || !(await holds(sql`lower('ÄΩЖ') = 'äωж'`))) {
     throw new UnsuitableDatabaseError(
       'The database does not know letters beyond ASCII. Create it with the encoding UTF8 and a locale such as C.UTF-8 or en_US.UTF-8, not C.',
     )

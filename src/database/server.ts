@@ -15,7 +15,8 @@ type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
 const CONNECT_TIMEOUT = 1000
 const STATEMENT_TIMEOUT = 1800
 const QUERY_TIMEOUT = 2000
-const LOCK_TIMEOUT = 1000
+/** Above PostgreSQL's deadlock_timeout of a second, so that a deadlock is told from a long wait. */
+const LOCK_TIMEOUT = 1300
 /** Below what load balancers usually wait for an answer. */
 const PATIENT_STATEMENT_TIMEOUT = 25_000
 const PATIENT_POOL_SIZE = 2
@@ -101,5 +102,6 @@ function preparedRunner(pool: pg.Pool, pipelines: Pipelines | undefined, named: 
   }
 }
 
-const isStalePlan = (error: unknown) => error instanceof pg.DatabaseError && error.code === '0A000' && error.message.includes('cached plan')
+/** "cached plan must not change result type", in whatever language the server says so. */
+const isStalePlan = (error: unknown) => error instanceof pg.DatabaseError && error.code === '0A000' && error.routine === 'RevalidateCachedQuery'
 const isDeadlock = (error: unknown) => error instanceof pg.DatabaseError && error.code === '40P01'

@@ -21,6 +21,9 @@ export function guardFront(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS)
     reply.header('X-Request-Id', request.id)
+    // Absent where no operation was found.
+    const operation = request.routeOptions.config?.operation
+    if (operation !== undefined) reply.headers(operation.deprecation)
     if (lifecycle.draining) reply.header('Connection', 'close')
     try {
       requireReadable(request)

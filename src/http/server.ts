@@ -48,6 +48,7 @@ export function createServer(logger: Logger, trustedProxies: readonly string[]):
       reply.headers(SECURITY_HEADERS).header('X-Request-Id', request.id)
       sendProblem(problemFrom(error, request, logger), request, reply)
       logRequest(logger, request, reply)
+      answered.set(request.raw.socket, request.raw)
     },
     clientErrorHandler: answerUnreadable,
   } as FastifyServerOptions) as FastifyInstance
@@ -69,13 +70,18 @@ function requestId({ headers }: { headers: IncomingMessage['headers'] }): string
 
 /** The last request of each connection that has been answered. */
 const answered = new WeakMap<Socket, IncomingMessage>()
+/** Connections on which something unreadable waits for the answer to the request before it; Node tells of every packet of it. */
+const waiting = new WeakSet<Socket>()
 
 /** What is no HTTP never becomes a request: the answer is written to the socket by hand. */
 function answerUnreadable(error: Error & { code?: string }, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
   const before = socket._httpMessage
   if (socket.destroyed || !socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   // Answers come in the order of the requests (RFC 9112 §9.3.2): first that to the whole request before this, which may have changed something.
-  if (before?.req.complete === true) return void before.once('finish', () => answerUnreadable(error, socket))
+  if (before?.req.complete === true) {
+    if (!waiting.has(socket)) before.once('finish', () => waiting.delete(socket) && answerUnreadable(error, socket))
+    return void waiting.add(socket)
+  }
   // A request gets one answer: the end of a body whose request has its answer already is no request.
   if (before?.headersSent === true || answered.get(socket)?.complete === false) return void socket.destroy()
   const problem =

@@ -4,6 +4,7 @@ import t from 'tap'
 import { bindContract } from '../../src/contract/bind.ts'
 import { parseSpec, readSpec, SpecError } from '../../src/contract/spec.ts'
 import type { Handlers } from '../../src/contract/types.ts'
+import { guardFront } from '../../src/http/front.ts'
 import { renderProblems } from '../../src/http/problems.ts'
 import { unauthenticated } from '../../src/problem.ts'
 import { OPERATIONS } from './walk.ts'
@@ -21,6 +22,7 @@ t.test('a deprecated operation', async (t) => {
   t.test('announces its end with every answer, and no other operation does', async (t) => {
     const app = fastify()
     renderProblems(app, pino({ level: 'silent' }))
+    guardFront(app, { startedAt: 0, draining: false })
     const handlers = Object.fromEntries(OPERATIONS.map((id) => [id, authenticate])) as unknown as Handlers
     const spec = parseSpec(marked('deprecated: true', 'x-deprecated-on: 2026-11-21', 'x-sunset-on: 2027-05-31'))
     bindContract(app, { spec, handlers, authenticators: { oauth2: authenticate, bearerAuth: authenticate } })
@@ -29,6 +31,14 @@ t.test('a deprecated operation', async (t) => {
       const answer = await app.inject({ url, headers })
       t.equal(answer.statusCode, 401)
       t.match(answer.headers, { deprecation: '@1795219200', sunset: 'Mon, 31 May 2027 00:00:00 GMT' })
+    }
+    for (const [status, headers] of [
+      [400, { 'content-length': '2' }],
+      [431, Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`x-${index}`, 'x']))],
+    ] as const) {
+      const answer = await app.inject({ url, headers })
+      t.equal(answer.statusCode, status)
+      t.match(answer.headers, { deprecation: '@1795219200' })
     }
     const other = await app.inject({ method: 'DELETE', url })
     t.notOk('deprecation' in other.headers || 'sunset' in other.headers)

@@ -132,11 +132,16 @@ const complete = (id: OperationId): PartsOf =>
     }),
   )
 
-/** Requests that may lack what they need, or meet what is in their way. */
+/** Requests that may lack what they need, or meet what is in their way. Few lack the thing itself: the 404 would hide the rest. */
 const uncertain = (id: OperationId): PartsOf =>
   partsOf(id, (part, values) => {
-    const known = fc.record({ ...valuesOf(KNOWN, id, part), ...valuesOf(TAKEN, id, part) }, { requiredKeys: [] })
-    return fc.tuple(values, known).map(([values, known]) => ({ ...(values as Fields), ...known }))
+    const known = { ...valuesOf(KNOWN, id, part), ...valuesOf(TAKEN, id, part) }
+    const freq = part === 'path' ? 5 : 1
+    const some = fc.record(Object.fromEntries(Object.entries(known).map(([name, value]) => [name, fc.option(value, { freq, nil: undefined })])))
+    return fc.tuple(values, some).map(([values, some]) => {
+      const filled = Object.entries(some).filter(([, value]) => value !== undefined)
+      return { ...(values as Fields), ...Object.fromEntries(filled) }
+    })
   })
 
 /** A request with what exists in a world. */
