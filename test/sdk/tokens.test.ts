@@ -177,6 +177,19 @@ t.test('tokens', async (t) => {
     t.same(wire.calls(), [TOKEN, TOKEN, 'GET /users/me'])
   })
 
+  t.test('a 400 that is not of the server leaves the session as it is, too', async (t) => {
+    const ada = await register()
+    let first = true
+    const { docket, kept } = watched({ token: refused(ada), refreshToken: ada.refreshToken }, async (request) => {
+      if (!request.url.endsWith('/auth/token') || !first) return fetch(request)
+      first = false
+      return new Response('<h1>Bad Request</h1>', { status: 400, headers: { 'Content-Type': 'text/html' } })
+    })
+    await t.rejects(docket.users.getMe(), { name: 'DocketError', status: 400 })
+    t.same(kept, [])
+    t.equal((await docket.users.getMe()).id, ada.id)
+  })
+
   t.test('a refresh whose answer is lost is repeated, and gives the same tokens', async (t) => {
     t.intercept(Math, 'random', { value: () => 0 })
     const ada = await register()
