@@ -193,9 +193,14 @@ t.test('properties', async (t) => {
     for (const name of [person.username, person.email]) accounts.set(name, PASSWORD)
     return person
   }
-  /** For createIds, with a curl line where it fails. */
+  /** For createIds: where it fails, a curl line shows how. */
   const callerOf = ({ accessToken }: Person): Caller => {
-    const call = (id: OperationId, { params: path, body }: LooseRequest) => sendWire(id, wireOf(url, id, accessToken, { path, body }))
+    const call = async (id: OperationId, { params: path, body, expect }: LooseRequest & { expect?: number }) => {
+      const wire = wireOf(url, id, accessToken, { path, body })
+      const answer = await sendWire(id, wire)
+      if (answer.status !== expect) throw new Breach(`${expect} expected`, wire, answer)
+      return answer
+    }
     return call as unknown as Caller
   }
   const stranger = await enrolled(register())
