@@ -1,7 +1,7 @@
 import t from 'tap'
+import { exchange } from '../http/raw.ts'
 import { startApp } from '../support/app.ts'
 import { checkProblem } from '../support/contract-check.ts'
-import { exchange } from './raw.ts'
 
 const ID = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
 
