@@ -10,6 +10,8 @@ export type RefreshTokenContent = Readonly<{
 const COUNTER_AT = 32
 const SIGNATURE_AT = 36
 const LENGTH = SIGNATURE_AT + 32
+/** The column holds no greater one (sessions.refresh_counter, an int). */
+const LAST_COUNTER = 2 ** 31 - 1
 
 /**
  * Refresh tokens are derived, not stored: user, session and counter under an HMAC of 256 bits whose key the database does not hold. So a stolen
@@ -35,10 +37,12 @@ export class RefreshTokens {
     const token = Buffer.from(text, 'base64url')
     if (token.length !== LENGTH || token.toString('base64url') !== text) return undefined
     if (!timingSafeEqual(token.subarray(SIGNATURE_AT), this.#sign(token))) return undefined
+    const counter = token.readUInt32BE(COUNTER_AT)
+    if (counter >= LAST_COUNTER) return undefined
     return {
       userId: uuid(token.subarray(0, 16)),
       sessionId: uuid(token.subarray(16, 32)),
-      counter: token.readUInt32BE(COUNTER_AT),
+      counter,
     }
   }
 
