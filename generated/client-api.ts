@@ -822,7 +822,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed. */
+        /** @description The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed. */
         MalformedRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -977,7 +977,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is not JSON by its `Content-Type`, or it is compressed. */
+        /** @description The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -482,7 +482,7 @@ export type RegisterData = {
 
 export type RegisterErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -494,7 +494,7 @@ export type RegisterErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -531,7 +531,7 @@ export type LoginData = {
 
 export type LoginErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -543,7 +543,7 @@ export type LoginErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -627,7 +627,7 @@ export type LogoutData = {
 
 export type LogoutErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -668,7 +668,7 @@ export type GetMeData = {
 
 export type GetMeErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -713,7 +713,7 @@ export type UpdateMeData = {
 
 export type UpdateMeErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -733,7 +733,7 @@ export type UpdateMeErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -779,7 +779,7 @@ export type ListListsData = {
 
 export type ListListsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -824,7 +824,7 @@ export type CreateListData = {
 
 export type CreateListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -840,7 +840,7 @@ export type CreateListErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -888,7 +888,7 @@ export type DeleteListData = {
 
 export type DeleteListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -956,7 +956,7 @@ export type GetListData = {
 
 export type GetListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1016,7 +1016,7 @@ export type UpdateListData = {
 
 export type UpdateListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1040,7 +1040,7 @@ export type UpdateListErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1128,7 +1128,7 @@ export type ListListTasksData = {
 
 export type ListListTasksErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1182,7 +1182,7 @@ export type CreateListTaskData = {
 
 export type CreateListTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1202,7 +1202,7 @@ export type CreateListTaskErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1285,7 +1285,7 @@ export type ListTasksData = {
 
 export type ListTasksErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1330,7 +1330,7 @@ export type CreateTaskData = {
 
 export type CreateTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1350,7 +1350,7 @@ export type CreateTaskErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1398,7 +1398,7 @@ export type DeleteTaskData = {
 
 export type DeleteTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1462,7 +1462,7 @@ export type GetTaskData = {
 
 export type GetTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1522,7 +1522,7 @@ export type UpdateTaskData = {
 
 export type UpdateTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1546,7 +1546,7 @@ export type UpdateTaskErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1592,7 +1592,7 @@ export type ListCategoriesData = {
 
 export type ListCategoriesErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1658,7 +1658,7 @@ export type ListUsersData = {
 
 export type ListUsersErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1703,7 +1703,7 @@ export type GetLivenessData = {
 
 export type GetLivenessErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1736,7 +1736,7 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
