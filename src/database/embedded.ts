@@ -8,7 +8,7 @@ import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import { COLUMN_PARSERS } from './column-types.ts'
 import type { DatabaseConnection } from './database.ts'
-import { SOLE_INSTANCE } from './notifications.ts'
+import { NOTIFICATION_CHANNEL, type Notifications } from './notifications.ts'
 
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
 
@@ -23,6 +23,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
   const unlock = directory === undefined ? () => undefined : lockDirectory(directory)
   try {
     const pglite = await startPglite(directory)
+    const notifications = await listenHere(pglite)
     const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }) })
     // There is no autovacuum in here.
     const vacuum = () => sql`vacuum (analyze)`.execute(db).catch((error: Error) => logger.warn({ error: error.message }, 'vacuum failed'))
@@ -31,7 +32,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
     return {
       db,
       patientDb: db,
-      notifications: SOLE_INSTANCE,
+      notifications,
       async close() {
         clearInterval(nightly)
         await db.destroy()
@@ -41,6 +42,20 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
   } catch (error) {
     unlock()
     throw error
+  }
+}
+
+/** This process is the only one, and PGlite delivers a notification before the statement that commits it resolves: nothing needs to settle. */
+async function listenHere(pglite: PGlite): Promise<Notifications> {
+  const subscribers: ((message: string) => void)[] = []
+  await pglite.listen(NOTIFICATION_CHANNEL, (message) => {
+    for (const subscriber of subscribers) subscriber(message)
+  })
+  return {
+    isCurrent: () => true,
+    subscribe: (receive) => void subscribers.push(receive),
+    settle: async () => undefined,
+    close: async () => undefined,
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { invalidCursor } from '../problem.ts'
 
 /** Where a page ended: the sort key of its last row and its id. The key is null where the order is that of the ids alone. */
 export type Position = Readonly<{ key: string | null; id: string }>
@@ -30,6 +31,21 @@ export class Cursors {
     if (!timingSafeEqual(bytes.subarray(0, SIGNATURE_BYTES), this.#sign(belongsTo, position))) return undefined
     const [key, id] = JSON.parse(position.toString()) as [string | null, string]
     return { key, id }
+  }
+
+  /**
+   * The position behind the cursor of a request, which need not have one.
+   * @throws Problem 422 for a cursor that was not made here for `belongsTo`
+   */
+  after(belongsTo: string, cursor: string | undefined): Position | undefined {
+    const after = cursor === undefined ? undefined : this.decode(belongsTo, cursor)
+    if (cursor !== undefined && after === undefined) throw invalidCursor()
+    return after
+  }
+
+  /** A page in the order of ids. */
+  pageById<Row extends Readonly<{ id: string }>, Item>(belongsTo: string, rows: Row[], limit: number, present: (row: Row) => Item): Page<Item> {
+    return pageOf(rows, limit, present, ({ id }) => this.encode(belongsTo, { key: null, id }))
   }
 
   #sign(belongsTo: string, position: Buffer): Buffer {

@@ -133,9 +133,9 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
 function recording(handlers: Handlers, answers: Map<string, Answer>): Handlers {
   const recorded = Object.entries(handlers).map(([id, handler]) => [
     id,
-    async (request: { requestId: string }, respond: unknown) => {
+    async (request: { client: { requestId: string } }, respond: unknown) => {
       const answer = await (handler as (...call: unknown[]) => Promise<Answer>)(request, respond)
-      answers.set(request.requestId, answer)
+      answers.set(request.client.requestId, answer)
       return answer
     },
   ])
