@@ -71,6 +71,12 @@ export interface Sessions {
   user_id: string;
 }
 
+export interface SigningKey {
+  changed_at: Generated<string>;
+  key_id: string;
+  singleton: Generated<boolean>;
+}
+
 export interface Tasks {
   categories: string[];
   completed: Generated<boolean>;
@@ -109,6 +115,7 @@ export interface DB {
   categories: Categories;
   lists: Lists;
   sessions: Sessions;
+  signing_key: SigningKey;
   tasks: Tasks;
   users: Users;
 }

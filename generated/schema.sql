@@ -243,6 +243,14 @@ CREATE TABLE public.sessions (
     CONSTRAINT sessions_user_agent_check CHECK ((char_length(user_agent) <= 255))
 );
 
+CREATE TABLE public.signing_key (
+    singleton boolean DEFAULT true NOT NULL,
+    key_id text NOT NULL,
+    changed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT signing_key_key_id_check CHECK ((char_length(key_id) <= 64)),
+    CONSTRAINT signing_key_singleton_check CHECK (singleton)
+);
+
 CREATE TABLE public.tasks (
     owner_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -297,6 +305,9 @@ ALTER TABLE ONLY public.lists
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.signing_key
+    ADD CONSTRAINT signing_key_pkey PRIMARY KEY (singleton);
 
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (owner_id, id);

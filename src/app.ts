@@ -29,7 +29,7 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
   guardFront(app, context.lifecycle)
-  await app.register(jwt, jwtOptions(keys.accessToken, config.auth.accessTokenSeconds))
+  await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 
   const identity = createIdentity(context, app.jwt)
   const apiTokens = createApiTokens(context)

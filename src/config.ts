@@ -36,8 +36,8 @@ export type DatabaseConfig = Readonly<
 >
 
 export type AuthConfig = Readonly<{
-  /** Undefined only in embedded mode, where one is generated and kept beside the data. */
-  secret: string | undefined
+  /** The one that signs, then those before it. Undefined only in embedded mode, where one is generated and kept beside the data. */
+  secrets: readonly [current: string, ...previous: string[]] | undefined
   accessTokenSeconds: number
   refreshIdleSeconds: number
   refreshAbsoluteSeconds: number
@@ -115,12 +115,19 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           migrateAtStart: oneOf('MIGRATE_AT_START', ['true', 'false'], 'true') === 'true',
         }
 
-  const secret = text('AUTH_SECRET')
+  // A single secret is a ring of one.
+  const ringName = text('AUTH_KEYS') === undefined ? 'AUTH_SECRET' : 'AUTH_KEYS'
+  const [secret, ...previous] = ringName === 'AUTH_KEYS' ? list(ringName, () => true, 'secrets') : [text(ringName)]
+  if (ringName === 'AUTH_KEYS' && text('AUTH_SECRET') !== undefined)
+    faults.push('AUTH_KEYS and AUTH_SECRET are both set: put the secret among the keys')
   if (secret === undefined && (url !== undefined || production)) {
     faults.push('AUTH_SECRET is missing: set it to 32 random bytes or more, for instance the output of "openssl rand -base64 48"')
   }
-  const weakness = secret === undefined ? undefined : weaknessOf(secret)
-  if (weakness !== undefined) faults.push(`AUTH_SECRET ${weakness}: set it to the output of "openssl rand -base64 48"`)
+  const ring = secret === undefined ? undefined : ([secret, ...previous.filter((older) => older !== undefined)] as const)
+  for (const weakness of new Set(ring?.map(weaknessOf))) {
+    if (weakness !== undefined) faults.push(`${ringName} ${weakness}: use the output of "openssl rand -base64 48"`)
+  }
+  if (ring !== undefined && new Set(ring).size < ring.length) faults.push('AUTH_KEYS names a key twice')
 
   const config: Config = {
     production,
@@ -130,7 +137,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     trustedProxies: list('TRUSTED_PROXIES', isAddressRange, 'addresses or CIDR ranges'),
     database,
     auth: {
-      secret,
+      secrets: ring,
       accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, DAY),
       refreshIdleSeconds: integer('REFRESH_IDLE_SECONDS', 30 * DAY, 60, 3650 * DAY),
       refreshAbsoluteSeconds: integer('REFRESH_ABSOLUTE_SECONDS', 90 * DAY, 60, 3650 * DAY),

@@ -83,7 +83,7 @@ t.test('config', async (t) => {
         migrateAtStart: false,
       },
       auth: {
-        secret: AUTH_SECRET,
+        secrets: [AUTH_SECRET],
         accessTokenSeconds: 60,
         refreshIdleSeconds: 3600,
         refreshAbsoluteSeconds: 7200,
@@ -179,6 +179,16 @@ t.test('config', async (t) => {
       t.same(faultsOf({ ...environment, AUTH_SECRET }), [])
     }
     t.same(faultsOf({ NODE_ENV: 'development' }), [])
+  })
+
+  t.test('AUTH_KEYS: a ring of secrets, the one that signs first, each as strong as a single one', async (t) => {
+    const older = `${AUTH_SECRET}x`
+    t.same(readConfig({ AUTH_KEYS: ` ${AUTH_SECRET} , ${older} ` }).auth.secrets, [AUTH_SECRET, older])
+    t.same(readConfig({ AUTH_KEYS: AUTH_SECRET }).auth.secrets, [AUTH_SECRET])
+    t.match(faultsOf({ AUTH_KEYS: `${AUTH_SECRET},short` }), [/^AUTH_KEYS is shorter than 32 bytes/])
+    t.match(faultsOf({ AUTH_KEYS: `${AUTH_SECRET},${AUTH_SECRET}` }), [/^AUTH_KEYS names a key twice/])
+    t.match(faultsOf({ AUTH_KEYS: `${AUTH_SECRET},${older}`, AUTH_SECRET }), [/^AUTH_KEYS and AUTH_SECRET are both set/])
+    t.match(faultsOf({ AUTH_KEYS: ' , ', DATABASE_URL }), [/^AUTH_SECRET is missing/])
   })
 
   t.test('AUTH_SECRET: neither short, nor repetitive, nor out of an example', async (t) => {

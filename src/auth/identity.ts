@@ -20,7 +20,7 @@ export type Identity = Readonly<{
 }>
 
 export function createIdentity({ config, db, notifications, keys, logger }: Context, jwt: JWT): Identity {
-  const accessTokens = new AccessTokens(jwt)
+  const accessTokens = new AccessTokens(jwt, keys.accessToken)
   const lastUses = new LastUses((uses) => updateLastUses(db, 'sessions', uses), logger)
   const liveSessions = new LivePrincipals(notifications, 'session', async (userId, id) => {
     const row = await findLiveSession(db, userId, id)
