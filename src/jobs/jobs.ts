@@ -22,6 +22,7 @@ export type JobSettings = Readonly<{
   stopMilliseconds?: number
 }>
 
+/** The longest that stopping then waits for a database that does not answer. */
 const GIVE_BACK_MILLISECONDS = 1500
 const RESTART_MILLISECONDS = 1000
 /** A missing database makes every worker complain at each poll. */
@@ -41,7 +42,6 @@ export class Jobs {
   readonly #stopping = new AbortController()
   /** Sends as soon as it is there, also after it was stopped. */
   #boss: PgBoss | undefined
-  #restarting: Promise<void> | undefined
   #stopped: Promise<void> | undefined
   #lastComplaint = Number.NEGATIVE_INFINITY
   /** What wakes the workers of each job. */
@@ -103,7 +103,7 @@ export class Jobs {
       await this.#open(workers)
     } catch (error) {
       this.#complain(error)
-      this.#restarting = this.#openLater(workers)
+      void this.#openLater(workers)
     }
   }
 
@@ -123,7 +123,7 @@ export class Jobs {
       try {
         return await this.#open(workers)
       } catch (error) {
-        this.#complain(error)
+        if (!this.#stopping.signal.aborted) this.#complain(error)
       }
     }
   }
@@ -151,6 +151,7 @@ export class Jobs {
         await prepareSchedules(boss, definitions)
         for (const worker of workers) await this.#work(boss, worker)
       }
+      this.#stopping.signal.throwIfAborted()
       this.#boss = boss
     } catch (error) {
       await boss.stop({ graceful: false }).catch(() => undefined)
@@ -194,7 +195,6 @@ export class Jobs {
 
   async #stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#restarting
     const boss = this.#boss
     if (boss === undefined) return
     const ended = Promise.all([...this.#wake.keys()].map((name) => boss.offWork(name)))
