@@ -64,7 +64,7 @@ async function readLine(): Promise<string> {
 
 async function run(login: string): Promise<string> {
   const config = readConfig()
-  const { context, database } = await createContext(config, pino({ level: 'silent' }))
+  const { context, database } = await createContext({ ...config, jobs: false }, pino({ level: 'silent' }))
   try {
     const user = await findUserByLogin(context.db, login)
     if (user === undefined) return await create(context.db, config)

@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { PGlite } from '@electric-sql/pglite'
+import { PGlite, types } from '@electric-sql/pglite'
 import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin'
 import { Kysely, PGliteDialect, sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import { COLUMN_PARSERS } from './column-types.ts'
-import type { DatabaseConnection } from './database.ts'
+import type { DatabaseConnection, ExecuteSql } from './database.ts'
 import { NOTIFICATION_CHANNEL, type Notifications } from './notifications.ts'
 
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
@@ -32,6 +32,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
     return {
       db,
       patientDb: db,
+      executeSql: executeSqlOn(pglite),
       notifications,
       async close() {
         clearInterval(nightly)
@@ -77,6 +78,15 @@ async function startPglite(directory: string | undefined): Promise<PGlite> {
     renameSync(aside, data)
   }
   return PGlite.create({ ...settings, dataDir: data })
+}
+
+/** A script that opens a transaction itself runs inside one of PGlite's, which a failed statement takes back before anybody else's is run. */
+function executeSqlOn(pglite: PGlite): ExecuteSql {
+  return async (text, values) => {
+    if (values !== undefined && values.length > 0) return pglite.query(text, values, { parsers: types.parsers })
+    const results = await (/^\s*begin\b/i.test(text) ? pglite.transaction((trx) => trx.exec(text)) : pglite.exec(text, { parsers: types.parsers }))
+    return { rows: results.flatMap(({ rows }) => rows) }
+  }
 }
 
 /**
