@@ -10,6 +10,32 @@ export type TaskPriority = "high" | "low" | "medium";
 
 export type UserRole = "admin" | "user";
 
+export interface ApiTokens {
+  created_at: string;
+  expires_at: string;
+  id: string;
+  last_used_at: string | null;
+  name: string;
+  scopes: string[];
+  secret_hash: Buffer;
+  user_id: string;
+}
+
+export interface AuditEvents {
+  action: string;
+  actor_id: string | null;
+  api_token_id: string | null;
+  changed_fields: Generated<string[]>;
+  id: string;
+  ip_address: string | null;
+  occurred_at: string;
+  operation: string | null;
+  request_id: string | null;
+  session_id: string | null;
+  user_agent: string | null;
+  user_id: string | null;
+}
+
 export interface Categories {
   completed_tasks: number;
   name: string;
@@ -36,12 +62,19 @@ export interface Sessions {
   id: string;
   idle_expires_at: string;
   ip_address: string | null;
+  last_used_at: Generated<string>;
   refresh_counter: Generated<number>;
   revoked_at: string | null;
   rotated_at: Generated<string>;
   scopes: string[];
   user_agent: string | null;
   user_id: string;
+}
+
+export interface SigningKey {
+  changed_at: Generated<string>;
+  key_id: string;
+  singleton: Generated<boolean>;
 }
 
 export interface Tasks {
@@ -77,9 +110,12 @@ export interface Users {
 }
 
 export interface DB {
+  api_tokens: ApiTokens;
+  audit_events: AuditEvents;
   categories: Categories;
   lists: Lists;
   sessions: Sessions;
+  signing_key: SigningKey;
   tasks: Tasks;
   users: Users;
 }

@@ -13,6 +13,14 @@ CREATE TYPE public.user_role AS ENUM (
     'admin'
 );
 
+CREATE FUNCTION public.audit_events_are_kept() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      if tg_op = 'DELETE' and current_setting('docket.audit_retention', true) = 'on' then return old; end if;
+      raise exception 'audit events are only ever added';
+    end $$;
+
 CREATE FUNCTION public.count_category(owner uuid, category text, open integer, completed integer) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -156,6 +164,40 @@ CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
       return null;
     end $$;
 
+CREATE TABLE public.api_tokens (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    expires_at timestamp(3) with time zone NOT NULL,
+    last_used_at timestamp(3) with time zone,
+    CONSTRAINT api_tokens_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT api_tokens_scopes_check CHECK ((cardinality(scopes) > 0)),
+    CONSTRAINT api_tokens_secret_hash_check CHECK ((octet_length(secret_hash) = 32))
+);
+
+CREATE TABLE public.audit_events (
+    id uuid NOT NULL,
+    occurred_at timestamp(3) with time zone NOT NULL,
+    action text NOT NULL,
+    operation text,
+    user_id uuid,
+    actor_id uuid,
+    session_id uuid,
+    api_token_id uuid,
+    changed_fields text[] DEFAULT '{}'::text[] NOT NULL,
+    ip_address text,
+    user_agent text,
+    request_id text,
+    CONSTRAINT audit_events_action_check CHECK ((char_length(action) <= 64)),
+    CONSTRAINT audit_events_ip_address_check CHECK ((char_length(ip_address) <= 45)),
+    CONSTRAINT audit_events_operation_check CHECK ((char_length(operation) <= 64)),
+    CONSTRAINT audit_events_request_id_check CHECK ((char_length(request_id) <= 128)),
+    CONSTRAINT audit_events_user_agent_check CHECK ((char_length(user_agent) <= 255))
+);
+
 CREATE TABLE public.categories (
     owner_id uuid NOT NULL,
     name text NOT NULL COLLATE pg_catalog."C",
@@ -195,9 +237,18 @@ CREATE TABLE public.sessions (
     user_agent text,
     ip_address text,
     created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp(3) with time zone DEFAULT now() NOT NULL,
     CONSTRAINT sessions_ip_address_check CHECK ((char_length(ip_address) <= 45)),
     CONSTRAINT sessions_refresh_counter_check CHECK ((refresh_counter >= 0)),
     CONSTRAINT sessions_user_agent_check CHECK ((char_length(user_agent) <= 255))
+);
+
+CREATE TABLE public.signing_key (
+    singleton boolean DEFAULT true NOT NULL,
+    key_id text NOT NULL,
+    changed_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT signing_key_key_id_check CHECK ((char_length(key_id) <= 64)),
+    CONSTRAINT signing_key_singleton_check CHECK (singleton)
 );
 
 CREATE TABLE public.tasks (
@@ -240,6 +291,12 @@ CREATE TABLE public.users (
     CONSTRAINT users_username_check CHECK ((char_length(username) <= 32))
 );
 
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (user_id, id);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.categories
     ADD CONSTRAINT categories_pkey PRIMARY KEY (owner_id, name);
 
@@ -249,11 +306,20 @@ ALTER TABLE ONLY public.lists
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
 
+ALTER TABLE ONLY public.signing_key
+    ADD CONSTRAINT signing_key_pkey PRIMARY KEY (singleton);
+
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (owner_id, id);
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX audit_events_by_action ON public.audit_events USING btree (action, id);
+
+CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor_id, id);
+
+CREATE INDEX audit_events_by_user ON public.audit_events USING btree (user_id, id);
 
 CREATE INDEX list_tasks ON public.tasks USING btree (owner_id, list_id, id);
 
@@ -291,6 +357,10 @@ CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower(userna
 
 CREATE STATISTICS public.tasks_owner_list (ndistinct, dependencies) ON owner_id, list_id FROM public.tasks;
 
+CREATE TRIGGER audit_events_are_kept BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.audit_events_are_kept();
+
+CREATE TRIGGER audit_events_are_not_truncated BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_events_are_kept();
+
 CREATE TRIGGER tasks_count_added AFTER INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_count();
 
 CREATE TRIGGER tasks_count_changed AFTER UPDATE OF list_id, completed_at, categories ON public.tasks FOR EACH ROW WHEN (((old.list_id <> new.list_id) OR ((old.completed_at IS NULL) <> (new.completed_at IS NULL)) OR (old.categories <> new.categories))) EXECUTE FUNCTION public.tasks_count();
@@ -300,6 +370,9 @@ CREATE TRIGGER tasks_count_removed AFTER DELETE ON public.tasks REFERENCING OLD 
 CREATE TRIGGER tasks_derive BEFORE INSERT OR UPDATE OF title, description, categories, due_on, time_zone ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_derive();
 
 CREATE TRIGGER users_move_all_day_tasks AFTER UPDATE OF time_zone ON public.users FOR EACH ROW WHEN ((old.time_zone <> new.time_zone)) EXECUTE FUNCTION public.users_move_all_day_tasks();
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.categories
     ADD CONSTRAINT categories_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;

@@ -1,5 +1,7 @@
 import jwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
+import { createApiTokens } from './api-tokens/tokens.ts'
+import { Denials } from './audit/denials.ts'
 import { jwtOptions } from './auth/access-tokens.ts'
 import { createIdentity } from './auth/identity.ts'
 import type { Context } from './context.ts'
@@ -27,15 +29,22 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
   guardFront(app, context.lifecycle)
-  await app.register(jwt, jwtOptions(keys.accessToken, config.auth.accessTokenSeconds))
+  await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 
   const identity = createIdentity(context, app.jwt)
+  const apiTokens = createApiTokens(context)
+  const denials = new Denials(context.db, logger)
+  app.addHook('onClose', () => Promise.allSettled([identity.lastUses.close(), apiTokens.lastUses.close()]))
   bindContract(app, {
     spec,
-    handlers: decorate(createHandlers(context, identity)),
-    authenticators: {
-      bearerAuth: identity.authenticate,
-      oauth2: identity.authenticate,
+    handlers: decorate(createHandlers(context, identity, apiTokens)),
+    security: {
+      authenticators: {
+        bearerAuth: identity.accessTokens,
+        oauth2: identity.accessTokens,
+        apiToken: apiTokens,
+      },
+      denied: (principal, client) => denials.record(principal, client),
     },
   })
   serveDocs(app, spec)

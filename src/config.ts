@@ -12,6 +12,9 @@ export type Config = Readonly<{
   trustedProxies: readonly string[]
   database: DatabaseConfig
   auth: AuthConfig
+  mail: MailConfig
+  /** Whether this process works jobs; it sends them in any case. */
+  jobs: boolean
   log: Readonly<{ level: LogLevel; pretty: boolean }>
   /** How long readiness says no before the listener closes, so that a load balancer notices. */
   shutdownGraceMilliseconds: number
@@ -36,8 +39,8 @@ export type DatabaseConfig = Readonly<
 >
 
 export type AuthConfig = Readonly<{
-  /** Undefined only in embedded mode, where one is generated and kept beside the data. */
-  secret: string | undefined
+  /** The one that signs, then those before it. Undefined only in embedded mode, where one is generated and kept beside the data. */
+  secrets: readonly [current: string, ...previous: string[]] | undefined
   accessTokenSeconds: number
   refreshIdleSeconds: number
   refreshAbsoluteSeconds: number
@@ -48,6 +51,16 @@ export type AuthConfig = Readonly<{
     concurrent: number
     queued: number
   }>
+}>
+
+export type MailConfig = Readonly<{
+  /**
+   * In embedded mode without a server, mails are logged: the log is on the developer's own machine. In production it is not, and mails hold secrets:
+   * there, and beside a database server, none can be sent.
+   */
+  delivery: Readonly<{ kind: 'smtp'; url: string } | { kind: 'log' } | { kind: 'none' }>
+  /** An address, or a name with one: `Docket <docket@example.com>`. */
+  from: string
 }>
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -115,12 +128,33 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           migrateAtStart: oneOf('MIGRATE_AT_START', ['true', 'false'], 'true') === 'true',
         }
 
-  const secret = text('AUTH_SECRET')
+  const smtpUrl = text('SMTP_URL')
+  if (smtpUrl !== undefined && !isSmtpUrl(smtpUrl)) {
+    faults.push('SMTP_URL must be a URL like smtp://user:password@host:587 or smtps://host, with special characters of the password percent-encoded')
+  }
+  const from = text('MAIL_FROM') ?? 'Docket <docket@localhost>'
+  if (!isSender(from)) faults.push('MAIL_FROM must be an address, or a name with one, like Docket <docket@example.com>')
+  else if (production && smtpUrl !== undefined && !/@[^@]+\.[^@]+$/.test(from)) {
+    faults.push('MAIL_FROM must be an address of a real domain, since mails are sent in production')
+  }
+  const mail: MailConfig = {
+    delivery: smtpUrl !== undefined ? { kind: 'smtp', url: smtpUrl } : { kind: url === undefined && !production ? 'log' : 'none' },
+    from,
+  }
+
+  // A single secret is a ring of one.
+  const ringName = text('AUTH_KEYS') === undefined ? 'AUTH_SECRET' : 'AUTH_KEYS'
+  const [secret, ...previous] = ringName === 'AUTH_KEYS' ? list(ringName, () => true, 'secrets') : [text(ringName)]
+  if (ringName === 'AUTH_KEYS' && text('AUTH_SECRET') !== undefined)
+    faults.push('AUTH_KEYS and AUTH_SECRET are both set: put the secret among the keys')
   if (secret === undefined && (url !== undefined || production)) {
     faults.push('AUTH_SECRET is missing: set it to 32 random bytes or more, for instance the output of "openssl rand -base64 48"')
   }
-  const weakness = secret === undefined ? undefined : weaknessOf(secret)
-  if (weakness !== undefined) faults.push(`AUTH_SECRET ${weakness}: set it to the output of "openssl rand -base64 48"`)
+  const ring = secret === undefined ? undefined : ([secret, ...previous.filter((older) => older !== undefined)] as const)
+  for (const weakness of new Set(ring?.map(weaknessOf))) {
+    if (weakness !== undefined) faults.push(`${ringName} ${weakness}: use the output of "openssl rand -base64 48"`)
+  }
+  if (ring !== undefined && new Set(ring).size < ring.length) faults.push('AUTH_KEYS names a key twice')
 
   const config: Config = {
     production,
@@ -130,7 +164,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     trustedProxies: list('TRUSTED_PROXIES', isAddressRange, 'addresses or CIDR ranges'),
     database,
     auth: {
-      secret,
+      secrets: ring,
       accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, DAY),
       refreshIdleSeconds: integer('REFRESH_IDLE_SECONDS', 30 * DAY, 60, 3650 * DAY),
       refreshAbsoluteSeconds: integer('REFRESH_ABSOLUTE_SECONDS', 90 * DAY, 60, 3650 * DAY),
@@ -142,6 +176,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         queued: integer('ARGON2_QUEUED', 64, 0, 10_000),
       },
     },
+    mail,
+    jobs: oneOf('JOBS', ['on', 'off'], 'on') === 'on',
     log: {
       level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
       pretty: oneOf('LOG_FORMAT', ['auto', 'json', 'pretty'], 'auto') === 'auto' ? process.stdout.isTTY === true : text('LOG_FORMAT') === 'pretty',
@@ -158,6 +194,23 @@ function weaknessOf(secret: string): string | undefined {
   const known = KNOWN_SECRETS.find((word) => secret.toLowerCase().includes(word))
   return known === undefined ? undefined : `contains "${known}", which is no secret`
 }
+
+/** Without a path or a query, which could turn other options of the transport on. */
+function isSmtpUrl(value: string): boolean {
+  if (!/^smtps?:\/\/[^\s/?#]+\/?$/.test(value) || !URL.canParse(value)) return false
+  const { username, password, hostname } = new URL(value)
+  return hostname !== '' && (username !== '') === (password !== '') && isPercentEncoded(username) && isPercentEncoded(password)
+}
+
+function isPercentEncoded(value: string): boolean {
+  try {
+    return decodeURIComponent(value) !== undefined
+  } catch {
+    return false
+  }
+}
+
+const isSender = (value: string) => /^(?:[^<>@",;:\p{Cc}]{1,100} <([^\s<>@,;:"]+@[^\s<>@,;:"]+)>|[^\s<>@,;:"]+@[^\s<>@,;:"]+)$/u.test(value)
 
 /** Compared as it stands: an asterisk would match nothing. */
 function isOrigin(value: string): boolean {

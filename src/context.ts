@@ -3,14 +3,16 @@ import type { Config } from './config.ts'
 import type { Database } from './database/database.ts'
 import type { Notifications } from './database/notifications.ts'
 import type { Cursors } from './database/pagination.ts'
+import type { Jobs } from './jobs/jobs.ts'
 import type { Keys } from './keys.ts'
+import type { Mailer } from './mail/mailer.ts'
 
 /**
  * What every handler may use.
  *
  * Glossary: a *user* registers and owns *lists* and *tasks*; a *principal* is the user behind a request with what its token allows; a *session* is
  * one login, which its *refresh token* prolongs and its *access tokens* stand for; a *position* is where a page ended, and a *cursor* is its
- * signed form; an *instance* is one process of the server.
+ * signed form; an *instance* is one process of the server; a *job* is work that an instance does later, outside of a request.
  */
 export type Context = Readonly<{
   config: Config
@@ -20,8 +22,12 @@ export type Context = Readonly<{
   logger: Logger
   keys: Keys
   cursors: Cursors
+  jobs: Jobs
   lifecycle: Lifecycle
 }>
+
+/** What the handlers of jobs may use: mail is sent by them alone. */
+export type WorkerContext = Context & Readonly<{ mailer: Mailer }>
 
 export type Lifecycle = {
   readonly startedAt: number

@@ -1,6 +1,7 @@
 import { ConfigError } from './config.ts'
 import { DirectoryError } from './database/embedded.ts'
 import { UnsuitableDatabaseError } from './database/migrate.ts'
+import { ForeignKeysError } from './database/signing-key.ts'
 import { Problem } from './problem.ts'
 
 /** Runs a command: what people can mend themselves is said in a sentence, anything else with its stack, and the exit code is 1. */
@@ -13,8 +14,11 @@ export async function explainFailure(command: () => Promise<void>): Promise<void
   }
 }
 
+/** Their messages say what to do. */
+const EXPLAINED = [ConfigError, DirectoryError, UnsuitableDatabaseError, ForeignKeysError]
+
 function sentenceFor(error: unknown): string | undefined {
-  if (error instanceof ConfigError || error instanceof DirectoryError || error instanceof UnsuitableDatabaseError) return error.message
+  if (EXPLAINED.some((type) => error instanceof type)) return (error as Error).message
   if (error instanceof Problem) {
     const { message, errors = [] } = error
     return errors.length === 0 ? message : ['That cannot be:', ...errors.map(({ path, message }) => `  ${path.slice(1)} ${message}`)].join('\n')

@@ -3,26 +3,41 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import path from 'node:path'
 import type { Config } from './config.ts'
 
-/** Keys of 256 bits, one for each purpose, all derived from the one secret (HKDF, RFC 5869). */
+/** A key of 256 bits, and the id by which what it signed names it. */
+export type Key = Readonly<{ id: string; bytes: Buffer }>
+
+/** The key that signs, and before it those that did: they verify until what they signed has expired. */
+export type KeyRing = readonly [current: Key, ...previous: Key[]]
+
+/** A ring for each purpose, all derived from the secrets of the settings (HKDF, RFC 5869). */
 export type Keys = Readonly<{
-  accessToken: Buffer
-  refreshToken: Buffer
-  cursor: Buffer
+  accessToken: KeyRing
+  refreshToken: KeyRing
+  cursor: KeyRing
 }>
 
-export function deriveKeys(secret: string): Keys {
-  const key = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', `docket ${purpose}`, 32))
+export type Secrets = readonly [current: string, ...previous: string[]]
+
+export function deriveKeys([current, ...previous]: Secrets): Keys {
+  const ring = (purpose: string): KeyRing => [keyOf(current, purpose), ...previous.map((secret) => keyOf(secret, purpose))]
   return {
-    accessToken: key('access token'),
-    refreshToken: key('refresh token'),
-    cursor: key('cursor'),
+    accessToken: ring('access token'),
+    refreshToken: ring('refresh token'),
+    cursor: ring('cursor'),
   }
 }
 
-/** The secret of the settings; in embedded mode without one, a random one that is kept beside the data, readable by its owner alone. */
-export function readSecret({ auth, database }: Config): string {
-  if (auth.secret !== undefined) return auth.secret
-  if (database.kind === 'server' || database.directory === undefined) return randomBytes(48).toString('base64url')
+const keyOf = (secret: string, purpose: string): Key => ({ id: keyIdOf(secret), bytes: derive(secret, purpose, 32) })
+
+/** Tells one secret from another and says nothing else about it. */
+export const keyIdOf = (secret: string): string => derive(secret, 'key id', 8).toString('hex')
+
+const derive = (secret: string, purpose: string, bytes: number) => Buffer.from(hkdfSync('sha256', secret, '', `docket ${purpose}`, bytes))
+
+/** The secrets of the settings; in embedded mode without any, a random one that is kept beside the data, readable by its owner alone. */
+export function readSecrets({ auth, database }: Config): Secrets {
+  if (auth.secrets !== undefined) return auth.secrets
+  if (database.kind === 'server' || database.directory === undefined) return [randomBytes(48).toString('base64url')]
   mkdirSync(database.directory, { recursive: true, mode: 0o700 })
   const file = path.join(database.directory, 'secret')
   if (!existsSync(file)) {
@@ -30,5 +45,5 @@ export function readSecret({ auth, database }: Config): string {
     writeFileSync(`${file}.new`, randomBytes(48).toString('base64url'), { mode: 0o600, flush: true })
     renameSync(`${file}.new`, file)
   }
-  return readFileSync(file, 'utf8')
+  return [readFileSync(file, 'utf8')]
 }

@@ -34,7 +34,7 @@ async function main(): Promise<void> {
     context.lifecycle.draining = true
     setTimeout(() => process.exit(1), HARD_STOP_MILLISECONDS).unref()
     logger.info(`${signal}: finishing what is running`)
-    await drain(app, config.shutdownGraceMilliseconds, closeSilentConnections)
+    await Promise.all([drain(app, config.shutdownGraceMilliseconds, closeSilentConnections), context.jobs.stop()])
     await database.close()
     logger.info('stopped')
   }

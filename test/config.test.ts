@@ -36,6 +36,8 @@ t.test('config', async (t) => {
         refreshAbsoluteSeconds: 90 * 86_400,
         passwordHash: { memoryKibibytes: 19_456, iterations: 2, parallelism: 1, concurrent: availableParallelism() },
       },
+      mail: { delivery: { kind: 'log' }, from: 'Docket <docket@localhost>' },
+      jobs: true,
       log: { level: 'info' },
     })
     t.same(readConfig({ PORT: '', HOST: '  ', DATABASE_URL: '', AUTH_SECRET: ' ', CORS_ORIGINS: '' }), readConfig({}), 'empty counts as not set')
@@ -63,6 +65,9 @@ t.test('config', async (t) => {
       ARGON2_PARALLELISM: '4',
       ARGON2_CONCURRENT: '5',
       ARGON2_QUEUED: '0',
+      SMTP_URL: 'smtp://docket:pw%40@mail.example:587',
+      MAIL_FROM: 'tasks@docket.example',
+      JOBS: 'off',
       LOG_LEVEL: 'warn',
       LOG_FORMAT: 'json',
       SHUTDOWN_GRACE_MS: '0',
@@ -83,12 +88,14 @@ t.test('config', async (t) => {
         migrateAtStart: false,
       },
       auth: {
-        secret: AUTH_SECRET,
+        secrets: [AUTH_SECRET],
         accessTokenSeconds: 60,
         refreshIdleSeconds: 3600,
         refreshAbsoluteSeconds: 7200,
         passwordHash: { memoryKibibytes: 65_536, iterations: 3, parallelism: 4, concurrent: 5, queued: 0 },
       },
+      mail: { delivery: { kind: 'smtp', url: 'smtp://docket:pw%40@mail.example:587' }, from: 'tasks@docket.example' },
+      jobs: false,
       log: { level: 'warn', pretty: false },
       shutdownGraceMilliseconds: 0,
     })
@@ -125,6 +132,29 @@ t.test('config', async (t) => {
       ARGON2_PARALLELISM: ['0', '17'],
       ARGON2_CONCURRENT: ['0', '129'],
       ARGON2_QUEUED: ['-1', '10001'],
+      SMTP_URL: [
+        'mail.example',
+        'http://mail.example',
+        'smtp://',
+        'smtp://mail.example/?logger=true',
+        'smtp://mail.example/path',
+        'smtp://mail.example#x',
+        'smtp://docket@mail.example',
+        'smtp://:pw@mail.example',
+        'smtp://docket:p%w@mail.example',
+        'smtp://docket:p w@mail.example',
+        'smtp://mail.example:99999',
+      ],
+      MAIL_FROM: [
+        'docket',
+        'docket@',
+        'a@b.example, c@d.example',
+        'Docket docket@b.example',
+        'Docket <docket>',
+        'Do\r\nBcc: x <a@b.example>',
+        '<a@b.example>',
+      ],
+      JOBS: ['true', 'ON', '1'],
       LOG_LEVEL: ['verbose', 'INFO'],
       LOG_FORMAT: ['yaml'],
       SHUTDOWN_GRACE_MS: ['60001', '1s'],
@@ -150,6 +180,9 @@ t.test('config', async (t) => {
       MIGRATE_AT_START: 'maybe',
       ACCESS_TOKEN_SECONDS: '0',
       ARGON2_MEMORY_KIB: '1',
+      SMTP_URL: 'mail.example',
+      MAIL_FROM: 'docket',
+      JOBS: 'maybe',
       LOG_LEVEL: 'loud',
       LOG_FORMAT: 'xml',
       SHUTDOWN_GRACE_MS: '-1',
@@ -162,9 +195,31 @@ t.test('config', async (t) => {
     const [url] = faultsOf({ AUTH_SECRET, DATABASE_URL: 'mysql://docket:hunter2hunter2@localhost/docket' })
     t.ok(url)
     t.notMatch(url, 'hunter2')
+    const [smtpUrl] = faultsOf({ SMTP_URL: 'smtp://docket:hunter2@mail.example/path' })
+    t.ok(smtpUrl)
+    t.notMatch(smtpUrl, 'hunter2')
     const [secret] = faultsOf({ AUTH_SECRET: 'tooShortButNotToBeShown' })
     t.ok(secret)
     t.notMatch(secret, 'tooShort')
+  })
+
+  t.test('mail without a server is logged on a developer’s own machine alone, where nobody else reads the log', async (t) => {
+    const delivery = (environment: Environment) => readConfig({ AUTH_SECRET, ...environment }).mail.delivery.kind
+    t.equal(delivery({}), 'log')
+    t.equal(delivery({ NODE_ENV: 'test' }), 'log')
+    t.equal(delivery({ NODE_ENV: 'production' }), 'none')
+    t.equal(delivery({ DATABASE_URL }), 'none')
+    t.equal(delivery({ SMTP_URL: 'smtps://mail.example' }), 'smtp')
+  })
+
+  t.test('MAIL_FROM: of a real domain where mails are sent in production', async (t) => {
+    const production = { NODE_ENV: 'production', AUTH_SECRET }
+    const SMTP_URL = 'smtp://mail.example'
+    t.match(faultsOf({ ...production, SMTP_URL }), [/^MAIL_FROM must be an address of a real domain/])
+    t.same(faultsOf({ ...production, SMTP_URL, MAIL_FROM: 'Docket <docket@docket.example>' }), [])
+    t.same(faultsOf({ ...production, SMTP_URL, MAIL_FROM: 'docket@docket.example' }), [])
+    t.same(faultsOf(production), [])
+    t.same(faultsOf({ SMTP_URL }), [])
   })
 
   t.test('AUTH_SECRET: must be there in production and beside a server', async (t) => {
@@ -179,6 +234,16 @@ t.test('config', async (t) => {
       t.same(faultsOf({ ...environment, AUTH_SECRET }), [])
     }
     t.same(faultsOf({ NODE_ENV: 'development' }), [])
+  })
+
+  t.test('AUTH_KEYS: a ring of secrets, the one that signs first, each as strong as a single one', async (t) => {
+    const older = `${AUTH_SECRET}x`
+    t.same(readConfig({ AUTH_KEYS: ` ${AUTH_SECRET} , ${older} ` }).auth.secrets, [AUTH_SECRET, older])
+    t.same(readConfig({ AUTH_KEYS: AUTH_SECRET }).auth.secrets, [AUTH_SECRET])
+    t.match(faultsOf({ AUTH_KEYS: `${AUTH_SECRET},short` }), [/^AUTH_KEYS is shorter than 32 bytes/])
+    t.match(faultsOf({ AUTH_KEYS: `${AUTH_SECRET},${AUTH_SECRET}` }), [/^AUTH_KEYS names a key twice/])
+    t.match(faultsOf({ AUTH_KEYS: `${AUTH_SECRET},${older}`, AUTH_SECRET }), [/^AUTH_KEYS and AUTH_SECRET are both set/])
+    t.match(faultsOf({ AUTH_KEYS: ' , ', DATABASE_URL }), [/^AUTH_SECRET is missing/])
   })
 
   t.test('AUTH_SECRET: neither short, nor repetitive, nor out of an example', async (t) => {

@@ -1,6 +1,6 @@
 import { type Answer, Call, type CallOptions } from './call.js'
-import { createToken, login, logout, register } from './generated/sdk.gen.js'
-import type { AuthResult, Credentials, Registration, TokenRequest, TokenResult } from './generated/types.gen.js'
+import { createToken, login, logout, refresh, register } from './generated/sdk.gen.js'
+import type { AuthResult, Credentials, RefreshRequest, Registration, TokenRequest, TokenResult } from './generated/types.gen.js'
 import type { Tokens } from './session.js'
 import type { Transport } from './transport.js'
 
@@ -22,6 +22,11 @@ export class Auth {
   login(credentials: Credentials, options: CallOptions = {}): Call<Answer<AuthResult>> {
     const answer = this.#transport.send<Answer<AuthResult>>((wire) => login({ ...wire, body: credentials }), options, { harmless: true })
     return this.#becoming(answer, tokensOf)
+  }
+
+  /** Exchanges a refresh token from elsewhere for the next pair; this client goes on with its own, which it refreshes by itself. */
+  refresh(request: RefreshRequest, options: CallOptions = {}): Call<Answer<AuthResult>> {
+    return this.#transport.call((wire) => refresh({ ...wire, body: request }), options, { harmless: true })
   }
 
   /** Gets tokens for use elsewhere, for instance with fewer scopes; this client goes on with its own. */

@@ -1,8 +1,11 @@
+import { Account } from './account.js'
 import { Admin } from './admin.js'
+import { ApiTokens } from './api-tokens.js'
 import { Auth } from './auth.js'
 import { Health } from './health.js'
 import { Lists } from './lists.js'
 import type { Login, Tokens } from './session.js'
+import { Sessions } from './sessions.js'
 import { Tasks } from './tasks.js'
 import { Transport } from './transport.js'
 import { Users } from './users.js'
@@ -32,6 +35,9 @@ export type DocketOptions = Readonly<{
 export type Docket = Readonly<{
   auth: Auth
   users: Users
+  account: Account
+  sessions: Sessions
+  apiTokens: ApiTokens
   lists: Lists
   tasks: Tasks
   admin: Admin
@@ -46,6 +52,9 @@ export function createDocket(options: DocketOptions): Docket {
   return {
     auth: new Auth(transport),
     users: new Users(transport),
+    account: new Account(transport),
+    sessions: new Sessions(transport),
+    apiTokens: new ApiTokens(transport),
     lists: new Lists(transport),
     tasks: new Tasks(transport),
     admin: new Admin(transport),

@@ -1,24 +1,36 @@
-export type { Admin, UserQuery } from './admin.js'
+export type { Account } from './account.js'
+export type { Admin, AuditQuery, UserQuery } from './admin.js'
+export type { ApiTokens } from './api-tokens.js'
 export type { Auth } from './auth.js'
 export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
 export { createDocket, type Docket, type DocketOptions } from './docket.js'
 export { DocketConnectionError, DocketError } from './errors.js'
 export type {
   AdminUser,
+  AdminUserPatch,
+  ApiToken,
+  ApiTokenScope,
+  AuditEvent,
   AuthResult,
   Category,
+  CreatedApiToken,
   Credentials,
+  CurrentPassword,
   InvalidField,
   ListPatch,
   Liveness,
+  NewApiToken,
   NewList,
   NewListTask,
   NewTask,
+  PasswordChange,
   Priority,
   ProblemCode,
   Readiness,
+  RefreshRequest,
   Registration,
   Role,
+  Session,
   Task,
   TaskList,
   TaskPatch,
@@ -32,5 +44,6 @@ export type { Health } from './health.js'
 export type { Lists, PageQuery } from './lists.js'
 export type { Page, Pages } from './pages.js'
 export type { Tokens } from './session.js'
+export type { Sessions } from './sessions.js'
 export type { TaskQuery, Tasks } from './tasks.js'
 export type { Users } from './users.js'

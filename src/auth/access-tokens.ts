@@ -1,4 +1,5 @@
 import type { JWT } from '@fastify/jwt'
+import type { Key, KeyRing } from '../keys.ts'
 import { unauthenticated } from '../problem.ts'
 
 /** What an access token says. What its bearer may do is decided by the session's and the user's present state, not by the token. */
@@ -23,14 +24,14 @@ const AUDIENCE = 'docket-api'
 const TYPE = 'at+jwt'
 
 /** Settings for @fastify/jwt: one algorithm, one issuer, one audience, one type (RFC 8725 §3.1, §3.11; RFC 9068 §2.1). */
-export const jwtOptions = (key: Buffer, lifetimeSeconds: number) => ({
-  secret: key,
+export const jwtOptions = ({ id, bytes }: Key, lifetimeSeconds: number) => ({
+  secret: bytes,
   sign: {
     algorithm: 'HS256' as const,
     iss: ISSUER,
     aud: AUDIENCE,
     expiresIn: lifetimeSeconds,
-    header: { alg: 'HS256' as const, typ: TYPE },
+    header: { alg: 'HS256' as const, typ: TYPE, kid: id },
   },
   verify: {
     algorithms: ['HS256' as const],
@@ -44,10 +45,13 @@ export const jwtOptions = (key: Buffer, lifetimeSeconds: number) => ({
 /** Signs and verifies access tokens (JWT, RFC 7519). */
 export class AccessTokens {
   readonly #jwt: JWT
+  readonly #keys: KeyRing
   readonly #verified = new Map<string, AccessTokenClaims>()
 
-  constructor(jwt: JWT) {
+  /** @param keys the first one is that of `jwt` */
+  constructor(jwt: JWT, keys: KeyRing) {
     this.#jwt = jwt
+    this.#keys = keys
   }
 
   sign(userId: string, sessionId: string): string {
@@ -71,7 +75,7 @@ export class AccessTokens {
     if (token.length > LONGEST_TOKEN) throw unauthenticated('The access token is not valid.')
     let claims: Record<string, unknown>
     try {
-      claims = this.#jwt.verify(token)
+      claims = this.#jwt.verify(token, this.#previousKeyOf(token))
     } catch (error) {
       // Whatever the library says, and it says many things with a 500, the token is not good.
       const expired = error instanceof Error && 'code' in error && /EXPIRED/.test(String(error.code))
@@ -84,6 +88,14 @@ export class AccessTokens {
     const verified = { sub, sid, exp }
     this.#verified.set(token, verified)
     return verified
+  }
+
+  /** The key that the header of a token names (RFC 7515 §4.1.4), unless that is the present one. It is looked up among ours and nowhere else. */
+  #previousKeyOf(token: string): { key: Buffer } | undefined {
+    const [header = ''] = token.split('.')
+    const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid?: unknown }
+    const previous = this.#keys.slice(1).find(({ id }) => id === kid)
+    return previous && { key: previous.bytes }
   }
 }
 

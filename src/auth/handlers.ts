@@ -1,8 +1,12 @@
+import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
+import { unauthenticated } from '../problem.ts'
 import { refusingTaken } from '../users/taken.ts'
 import type { Identity } from './identity.ts'
-import { requireUserByPassword } from './login.ts'
+import { logIn } from './login.ts'
+import { requireUncommonPassword } from './password-rules.ts'
+import { revokeSession } from './queries.ts'
 import { insertUserWithInbox } from './registration.ts'
 import { scopesOf } from './scopes.ts'
 import { presentLogin } from './sessions.ts'
@@ -10,6 +14,7 @@ import { grantToken } from './token-grants.ts'
 
 export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'auth'> => ({
   async register({ body: { email, username, password }, client }, respond) {
+    requireUncommonPassword(password, { username, email }, '/password')
     const passwordHash = await identity.passwords.hash(password)
     const login = await refusingTaken(
       db.transaction().execute(async (trx) => {
@@ -19,6 +24,7 @@ export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'a
           passwordHash,
           role: 'user',
         })
+        await recordEvent(trx, client, { action: 'user.registered', userId: user.id, actor: user })
         return identity.sessions.start(trx, user, scopesOf(user.role), client)
       }),
     )
@@ -28,8 +34,7 @@ export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'a
   },
 
   async login({ body: { username, password }, client }, respond) {
-    const user = await requireUserByPassword(db, identity.passwords, username, password)
-    return respond(200, presentLogin(await identity.sessions.start(db, user, scopesOf(user.role), client)))
+    return respond(200, presentLogin(await logIn(db, identity, { login: username, password }, ({ role }) => scopesOf(role), client)))
   },
 
   async createToken({ body, client }, respond) {
@@ -43,8 +48,17 @@ export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'a
     })
   },
 
-  async logout({ user }, respond) {
-    await identity.sessions.end(db, user.id, user.sessionId)
+  async refresh({ body: { refreshToken }, client }, respond) {
+    const login = await identity.sessions.refresh(db, refreshToken, client)
+    if (login === undefined) throw unauthenticated('The refresh token is unknown, expired, used or revoked.')
+    return respond(200, presentLogin(login))
+  },
+
+  async logout({ user, client }, respond) {
+    await identity.sessions.ending(db, async (trx) => {
+      await revokeSession(trx, user.id, user.sessionId)
+      await recordEvent(trx, client, { action: 'session.revoked', userId: user.id, actor: user })
+    })
     return respond(204)
   },
 })

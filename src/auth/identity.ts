@@ -1,35 +1,52 @@
 import type { JWT } from '@fastify/jwt'
 import type { Context } from '../context.ts'
-import type { Authenticate } from '../contract/types.ts'
+import type { Authenticator, Principal } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
 import { AccessTokens } from './access-tokens.ts'
-import { LiveSessions } from './live-sessions.ts'
+import { LastUses } from './last-uses.ts'
+import { LivePrincipals } from './live-principals.ts'
 import { Passwords } from './passwords.ts'
+import { findLiveSession, updateLastUses } from './queries.ts'
 import { RefreshTokens } from './refresh-tokens.ts'
+import { effectiveScopes } from './scopes.ts'
 import { SessionKeeper } from './sessions.ts'
 
 /** What knows who somebody is: made once for each server. */
 export type Identity = Readonly<{
   passwords: Passwords
   sessions: SessionKeeper
-  authenticate: Authenticate
+  lastUses: LastUses
+  accessTokens: Authenticator
 }>
 
-export function createIdentity({ config, db, notifications, keys }: Context, jwt: JWT): Identity {
-  const accessTokens = new AccessTokens(jwt)
-  const liveSessions = new LiveSessions(db, notifications)
-  const ended = () => unauthenticated('The session of this access token has ended.')
+export function createIdentity({ config, db, notifications, keys, logger }: Context, jwt: JWT): Identity {
+  const accessTokens = new AccessTokens(jwt, keys.accessToken)
+  const lastUses = new LastUses((uses) => updateLastUses(db, 'sessions', uses), logger)
+  const liveSessions = new LivePrincipals(notifications, 'session', async (userId, id) => {
+    const row = await findLiveSession(db, userId, id)
+    if (row === undefined) return undefined
+    const principal: Principal = { id: userId, role: row.role, scopes: effectiveScopes(row.role, row.scopes), sessionId: id, apiTokenId: undefined }
+    return { principal, expiresAt: Date.parse(row.expires_at) }
+  })
   return {
     passwords: new Passwords(config.auth.passwordHash),
-    sessions: new SessionKeeper(config.auth, accessTokens, new RefreshTokens(keys.refreshToken), liveSessions),
-    authenticate(token) {
-      const { sub, sid } = accessTokens.verify(token)
-      const principal = liveSessions.find(sub, sid)
-      if (!(principal instanceof Promise)) return principal
-      return principal.then((found) => {
-        if (found === undefined) throw ended()
-        return found
-      })
+    sessions: new SessionKeeper(config.auth, accessTokens, new RefreshTokens(keys.refreshToken), notifications),
+    lastUses,
+    accessTokens: {
+      recognises: (token) => !token.startsWith(API_TOKEN_PREFIX),
+      authenticate(token) {
+        const { sub, sid } = accessTokens.verify(token)
+        lastUses.note(sub, sid)
+        const live = liveSessions.find(sub, sid)
+        if (!(live instanceof Promise)) return live.principal
+        return live.then((found) => {
+          if (found === undefined) throw unauthenticated('The session of this access token has ended.')
+          return found.principal
+        })
+      },
     },
   }
 }
+
+/** What API tokens begin with, so that they can be told from all others, here and by those who look for secrets in code. */
+export const API_TOKEN_PREFIX = 'dkt_'

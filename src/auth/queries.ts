@@ -1,8 +1,9 @@
 import { type Insertable, type Selectable, sql } from 'kysely'
 import type { Sessions, UserRole } from '../../generated/database.ts'
-import type { Database } from '../database/database.ts'
+import type { Database, Transaction } from '../database/database.ts'
 import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
 import { prepared } from '../database/prepared.ts'
+import type { LastUse } from './last-uses.ts'
 
 export type LiveSessionRow = Readonly<{
   scopes: string[]
@@ -43,6 +44,7 @@ export function updateRefreshCounter(
     .updateTable('sessions')
     .set({
       rotated_at: sql`now()`,
+      last_used_at: sql`now()`,
       idle_expires_at: sql`now() + make_interval(secs => ${idleSeconds})`,
     })
     .set((eb) => ({ refresh_counter: eb('refresh_counter', '+', 1) }))
@@ -55,6 +57,15 @@ export function updateRefreshCounter(
     .where((eb) => eb.exists(eb.selectFrom('users').whereRef('users.id', '=', 'sessions.user_id').where('disabled_at', 'is', null)))
     .returning(['refresh_counter', 'scopes'])
     .executeTakeFirst()
+}
+
+/** Notes when sessions, or API tokens, were last used; one that was used later since stays as it is. */
+export async function updateLastUses(db: Database, table: 'sessions' | 'api_tokens', uses: readonly LastUse[]): Promise<void> {
+  await sql`
+    update ${sql.table(table)} as used set last_used_at = use.at
+    from unnest(${uses.map(({ userId }) => userId)}::uuid[], ${uses.map(({ id }) => id)}::uuid[], ${uses.map(({ at }) => at)}::timestamptz[])
+      as use (user_id, id, at)
+    where used.user_id = use.user_id and used.id = use.id and coalesce(used.last_used_at, '-infinity') < use.at`.execute(db)
 }
 
 /**
@@ -83,11 +94,32 @@ export async function updateReusedSession(
   return rows[0]
 }
 
-/** Ends a session. The caches of all instances hear of it (sessionRevoked). */
-export async function revokeSession(db: Database, userId: string, id: string): Promise<void> {
-  await sql`
+/**
+ * Ends a session; the caches of all instances hear of it with the commit.
+ * @returns whether it was live
+ */
+export async function revokeSession(trx: Transaction, userId: string, id: string): Promise<boolean> {
+  const { rows } = await sql`
     with revoked as (
-      update sessions set revoked_at = coalesce(revoked_at, now()) where user_id = ${userId} and id = ${id} returning id
+      update sessions set revoked_at = now() where user_id = ${userId} and id = ${id} and revoked_at is null returning id
     )
-    select pg_notify(${NOTIFICATION_CHANNEL}, 'session:' || id::text) from revoked`.execute(db)
+    select pg_notify(${NOTIFICATION_CHANNEL}, 'session:' || id::text) from revoked`.execute(trx)
+  return rows.length > 0
+}
+
+/** Ends all sessions of a user, save one if it is named. The caches of all instances hear of it with the commit. */
+export async function revokeSessions(trx: Transaction, userId: string, exceptId?: string): Promise<void> {
+  await trx
+    .updateTable('sessions')
+    .set({ revoked_at: sql`now()` })
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+    .$if(exceptId !== undefined, (query) => query.where('id', '<>', String(exceptId)))
+    .execute()
+  await announceUser(trx, userId)
+}
+
+/** Has all instances forget what they remember of a user, once this transaction is committed. */
+export async function announceUser(trx: Transaction, userId: string): Promise<void> {
+  await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${`user:${userId}`})`.execute(trx)
 }

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
+import type { KeyRing } from '../keys.ts'
 
 /** What a refresh token stands for: the counter of a session, which each use moves on by one. */
 export type RefreshTokenContent = Readonly<{
@@ -18,17 +19,18 @@ const LAST_COUNTER = 2 ** 31 - 1
  * dump mints none, garbage is refused without a query, and a client that lost an answer can get the very same successor again.
  */
 export class RefreshTokens {
-  readonly #key: KeyObject
+  readonly #keys: readonly KeyObject[]
 
-  constructor(key: Buffer) {
-    this.#key = createSecretKey(key)
+  constructor(keys: KeyRing) {
+    this.#keys = keys.map(({ bytes }) => createSecretKey(bytes))
   }
 
   encode({ userId, sessionId, counter }: RefreshTokenContent): string {
     const token = Buffer.alloc(LENGTH)
     token.write(userId.replaceAll('-', '') + sessionId.replaceAll('-', ''), 'hex')
     token.writeUInt32BE(counter, COUNTER_AT)
-    this.#sign(token).copy(token, SIGNATURE_AT)
+    const [current] = this.#keys as [KeyObject]
+    signatureOf(token, current).copy(token, SIGNATURE_AT)
     return token.toString('base64url')
   }
 
@@ -36,7 +38,8 @@ export class RefreshTokens {
   decode(text: string): RefreshTokenContent | undefined {
     const token = Buffer.from(text, 'base64url')
     if (token.length !== LENGTH || token.toString('base64url') !== text) return undefined
-    if (!timingSafeEqual(token.subarray(SIGNATURE_AT), this.#sign(token))) return undefined
+    const signature = token.subarray(SIGNATURE_AT)
+    if (!this.#keys.some((key) => timingSafeEqual(signature, signatureOf(token, key)))) return undefined
     const counter = token.readUInt32BE(COUNTER_AT)
     if (counter >= LAST_COUNTER) return undefined
     return {
@@ -45,10 +48,8 @@ export class RefreshTokens {
       counter,
     }
   }
-
-  #sign(token: Buffer): Buffer {
-    return createHmac('sha256', this.#key).update(token.subarray(0, SIGNATURE_AT)).digest()
-  }
 }
+
+const signatureOf = (token: Buffer, key: KeyObject) => createHmac('sha256', key).update(token.subarray(0, SIGNATURE_AT)).digest()
 
 const uuid = (bytes: Buffer) => bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')

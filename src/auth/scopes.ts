@@ -7,6 +7,12 @@ export function scopesOf(role: UserRole): readonly string[] {
   return role === 'admin' ? ['admin', ...USER_SCOPES] : USER_SCOPES
 }
 
+/** What is left of the scopes that were granted once, now that the user has this role. */
+export function effectiveScopes(role: UserRole, granted: readonly string[]): ReadonlySet<string> {
+  const allowed = scopesOf(role)
+  return new Set(granted.filter((scope) => allowed.includes(scope)))
+}
+
 /** The scopes that a login asks for; undefined when one of them is not for this role. Nothing asked for is all that there are. */
 export function grantedScopes(role: UserRole, asked: string | undefined): string[] | undefined {
   const allowed = scopesOf(role)

@@ -1,22 +1,19 @@
 import type { components } from '../../generated/api.ts'
+import { recordEvent, storable } from '../audit/events.ts'
 import type { AuthConfig } from '../config.ts'
-import type { Database } from '../database/database.ts'
+import type { Client } from '../contract/types.ts'
+import type { Database, Transaction } from '../database/database.ts'
+import type { Notifications } from '../database/notifications.ts'
 import { newId } from '../id.ts'
 import { presentUser } from '../users/presenter.ts'
 import { findUser, type UserRow } from '../users/queries.ts'
 import type { AccessTokens } from './access-tokens.ts'
-import type { LiveSessions } from './live-sessions.ts'
-import { insertSession, revokeSession, updateRefreshCounter, updateReusedSession } from './queries.ts'
+import { insertSession, updateRefreshCounter, updateReusedSession } from './queries.ts'
 import type { RefreshTokens } from './refresh-tokens.ts'
-import { scopesOf } from './scopes.ts'
+import { effectiveScopes } from './scopes.ts'
 
 /** How long the last token before the newest may still be sent again, by a client that lost the answer. */
 const GRACE_SECONDS = 30
-
-export type Client = Readonly<{
-  address: string
-  userAgent: string | undefined
-}>
 
 /** A session with tokens for it. */
 export type Login = Readonly<{
@@ -32,27 +29,28 @@ export class SessionKeeper {
   readonly #settings: AuthConfig
   readonly #accessTokens: AccessTokens
   readonly #refreshTokens: RefreshTokens
-  readonly #liveSessions: LiveSessions
+  readonly #notifications: Notifications
 
-  constructor(settings: AuthConfig, accessTokens: AccessTokens, refreshTokens: RefreshTokens, liveSessions: LiveSessions) {
+  constructor(settings: AuthConfig, accessTokens: AccessTokens, refreshTokens: RefreshTokens, notifications: Notifications) {
     this.#settings = settings
     this.#accessTokens = accessTokens
     this.#refreshTokens = refreshTokens
-    this.#liveSessions = liveSessions
+    this.#notifications = notifications
   }
 
-  async start(db: Database, user: UserRow, scopes: readonly string[], { address, userAgent }: Client): Promise<Login> {
+  async start(trx: Transaction, user: UserRow, scopes: readonly string[], client: Client): Promise<Login> {
     const id = newId()
     const now = Date.now()
-    await insertSession(db, {
+    await insertSession(trx, {
       user_id: user.id,
       id,
       scopes: [...scopes],
       idle_expires_at: new Date(now + this.#settings.refreshIdleSeconds * 1000).toISOString(),
       expires_at: new Date(now + this.#settings.refreshAbsoluteSeconds * 1000).toISOString(),
-      user_agent: storable(userAgent, 255),
-      ip_address: storable(address, 45),
+      user_agent: storable(client.userAgent, 255),
+      ip_address: storable(client.address, 45),
     })
+    await recordEvent(trx, client, { action: 'login.succeeded', userId: user.id, actor: { id: user.id, sessionId: id } })
     return this.#login(user, id, 0, scopes)
   }
 
@@ -61,34 +59,38 @@ export class SessionKeeper {
    * within the grace, get the same successor (test/auth/refresh.test.ts).
    * @returns undefined for a token that is unknown, expired, used or revoked; a used one ends its session
    */
-  async refresh(db: Database, token: string): Promise<Login | undefined> {
+  async refresh(db: Database, token: string, client: Client): Promise<Login | undefined> {
     const content = this.#refreshTokens.decode(token)
     if (content === undefined) return undefined
     const { userId, sessionId, counter } = content
     const rotated =
       (await updateRefreshCounter(db, userId, sessionId, counter, this.#settings.refreshIdleSeconds)) ??
-      (await this.#reuse(db, userId, sessionId, counter))
+      (await this.#reuse(db, userId, sessionId, counter, client))
     const user = rotated && (await findUser(db, userId))
     if (rotated === undefined || user === undefined || user.disabled_at !== null) return undefined
-    const allowed = scopesOf(user.role)
-    return this.#login(
-      user,
-      sessionId,
-      rotated.refresh_counter,
-      rotated.scopes.filter((scope) => allowed.includes(scope)),
-    )
+    return this.#login(user, sessionId, rotated.refresh_counter, [...effectiveScopes(user.role, rotated.scopes)])
   }
 
-  /** Resolves when no instance accepts a token of the session any more. */
-  async end(db: Database, userId: string, sessionId: string): Promise<void> {
-    await revokeSession(db, userId, sessionId)
-    await this.#liveSessions.revoked(sessionId)
+  /**
+   * Runs what ends sessions or changes what their user may do (revokeSession, revokeSessions, announceUser). When it resolves, no instance acts on what
+   * was true before: at once where all are listening, after some 3 seconds (the lease in database/listener.ts) where one has lost its connection.
+   */
+  async ending<Result>(db: Database, write: (trx: Transaction) => Promise<Result>): Promise<Result> {
+    const result = await db.transaction().execute(write)
+    await this.#notifications.settle()
+    return result
   }
 
-  async #reuse(db: Database, userId: string, sessionId: string, counter: number) {
-    const session = await updateReusedSession(db, userId, sessionId, counter, GRACE_SECONDS)
-    if (session?.revoked_at == null) return session
-    await this.#liveSessions.revoked(sessionId)
+  async #reuse(db: Database, userId: string, sessionId: string, counter: number, client: Client) {
+    const reused = await db.transaction().execute(async (trx) => {
+      const session = await updateReusedSession(trx, userId, sessionId, counter, GRACE_SECONDS)
+      // Who sent it is not known: the owner, or whoever has stolen it from them.
+      if (session?.revoked_at != null)
+        await recordEvent(trx, client, { action: 'session.refresh_token_reused', userId, actor: { id: userId, sessionId } })
+      return session
+    })
+    if (reused?.revoked_at == null) return reused
+    await this.#notifications.settle()
     return undefined
   }
 
@@ -117,6 +119,3 @@ export function presentLogin({ user, accessToken, refreshToken, expiresIn, scope
     scope,
   }
 }
-
-/** Both come from headers, the address behind a proxy that is trusted: as much as there is room for. */
-const storable = (text: string | undefined, length: number) => text?.slice(0, length) ?? null

@@ -5,7 +5,10 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
+import { recordEvent } from '../audit/events.ts'
+import { requireUncommonPassword } from '../auth/password-rules.ts'
 import { Passwords } from '../auth/passwords.ts'
+import { announceUser } from '../auth/queries.ts'
 import { insertUserWithInbox } from '../auth/registration.ts'
 import { type Config, readConfig } from '../config.ts'
 import { readSpec } from '../contract/spec.ts'
@@ -20,9 +23,10 @@ import { refusingTaken } from '../users/taken.ts'
 const [username, email] = process.argv.slice(2).map((argument) => argument.trim())
 
 async function promote(db: Database, id: string): Promise<string> {
-  await updateUser(db, id, {
-    role: 'admin',
-    updated_at: new Date().toISOString(),
+  await db.transaction().execute(async (trx) => {
+    await updateUser(trx, id, { role: 'admin', updated_at: new Date().toISOString() })
+    await recordEvent(trx, undefined, { action: 'user.promoted', userId: id, changedFields: ['role'] })
+    await announceUser(trx, id)
   })
   return `${username} is an admin now. Log in again to get a token with the scope admin.`
 }
@@ -32,16 +36,13 @@ async function create(db: Database, { auth }: Config): Promise<string> {
   const register = readSpec().operations.find(({ id }) => id === 'register')
   const body = { username, email, password }
   if (register !== undefined) new Validators(readSpec().document).body(register)?.(body)
+  requireUncommonPassword(password, { username: String(username), email: String(email) }, '/password')
   const passwordHash = await new Passwords(auth.passwordHash).hash(password)
   await refusingTaken(
-    db.transaction().execute((trx) =>
-      insertUserWithInbox(trx, {
-        username: String(username),
-        email: String(email),
-        passwordHash,
-        role: 'admin',
-      }),
-    ),
+    db.transaction().execute(async (trx) => {
+      const { id } = await insertUserWithInbox(trx, { username: String(username), email: String(email), passwordHash, role: 'admin' })
+      await recordEvent(trx, undefined, { action: 'user.registered', userId: id })
+    }),
   )
   return `${username} is registered as an admin.`
 }
@@ -63,7 +64,7 @@ async function readLine(): Promise<string> {
 
 async function run(login: string): Promise<string> {
   const config = readConfig()
-  const { context, database } = await createContext(config, pino({ level: 'silent' }))
+  const { context, database } = await createContext({ ...config, jobs: false }, pino({ level: 'silent' }))
   try {
     const user = await findUserByLogin(context.db, login)
     if (user === undefined) return await create(context.db, config)

@@ -30,7 +30,7 @@ function operationTable(): string {
   const list = (names: readonly string[]) => `[${names.map((name) => `'${name}'`).join(', ')}]`
   const rows = readSpec().operations.map(({ id, method, path, tag, schemes, scopes, parameters }) => {
     const defaults = parameters.filter(({ schema }) => schema['default'] !== undefined).map(({ name }) => name)
-    return `  ${id}: { method: '${method}', path: '${path}', tag: '${tag}', public: ${schemes.length === 0}, scopes: ${list(scopes)}, defaults: ${list(defaults)} },`
+    return `  ${id}: { method: '${method}', path: '${path}', tag: '${tag}', public: ${schemes.length === 0}, schemes: ${list(schemes)}, scopes: ${list(scopes)}, defaults: ${list(defaults)} },`
   })
   return `// ${NOTE}\n\n/** Every operation of openapi.yaml; "defaults" names the parameters that have a value when none is sent. */\nexport const operations = {\n${rows.join('\n')}\n} as const\n`
 }

@@ -1,15 +1,16 @@
 /**
- * Brings the schema up to date, or takes the newest migration back.
+ * Brings the schema up to date, that of the jobs included, or takes the newest migration back.
  * Usage: npm run migrate, npm run migrate -- down
  */
 import { pino } from 'pino'
 import { readConfig } from '../config.ts'
 import { openEmbedded } from '../database/embedded.ts'
-import { migrateDown, migrateServer, migrateToLatest } from '../database/migrate.ts'
+import { migrateDown, migrateServer } from '../database/migrate.ts'
 import { explainFailure } from '../explain.ts'
+import { updateSchema } from '../schema.ts'
 
 await explainFailure(async () => {
-  const run = process.argv[2] === 'down' ? migrateDown : migrateToLatest
+  const run = process.argv[2] === 'down' ? migrateDown : updateSchema
   const { database } = readConfig()
   const done = database.kind === 'server' ? await migrateServer(database, run) : await migrateEmbedded(database.directory)
   process.stdout.write(done.length === 0 ? 'Nothing to do.\n' : `${done.join('\n')}\n`)
@@ -17,7 +18,7 @@ await explainFailure(async () => {
   async function migrateEmbedded(directory: string | undefined): Promise<string[]> {
     const embedded = await openEmbedded(directory, pino({ level: 'silent' }))
     try {
-      return await run(embedded.db)
+      return await run(embedded.db, embedded.executeSql)
     } finally {
       await embedded.close()
     }

@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { parseOnly, parseQuery } from './parsing.ts'
 import { strongTags } from './preconditions.ts'
 import { respond, Serializers, senderOf } from './responses.ts'
-import { guardOf } from './security.ts'
+import { clientOf, guardOf, type Security } from './security.ts'
 import { type Operation, type Spec, SpecError } from './spec.ts'
-import type { Answer, Authenticate, Handlers, OperationId, Principal } from './types.ts'
+import type { Answer, Handlers, OperationId, Principal } from './types.ts'
 import { codeOf, Validators } from './validation.ts'
 
 declare module 'fastify' {
@@ -20,15 +20,14 @@ declare module 'fastify' {
 type Binding = Readonly<{
   spec: Spec
   handlers: Handlers
-  /** By the name of the security scheme. */
-  authenticators: Readonly<Record<string, Authenticate>>
+  security: Security
 }>
 
 /**
  * Makes one route of each operation of openapi.yaml: authentication, validation, the handler and serialisation in this order.
  * @throws SpecError when an operation has no handler, a handler no operation, or a security scheme no authenticator
  */
-export function bindContract(app: FastifyInstance, { spec, handlers, authenticators }: Binding): void {
+export function bindContract(app: FastifyInstance, { spec, handlers, security }: Binding): void {
   const ids = new Set(spec.operations.map(({ id }) => id))
   for (const id of ids) if (!Object.hasOwn(handlers, id)) throw new SpecError(`The operation ${id} has no handler.`)
   for (const id of Object.keys(handlers)) if (!ids.has(id)) throw new SpecError(`The handler ${id} belongs to no operation.`)
@@ -42,7 +41,7 @@ export function bindContract(app: FastifyInstance, { spec, handlers, authenticat
     app.register(async (scope) => {
       parseOnly(scope, mediaType)
       for (const operation of spec.operations) {
-        if (mediaTypeOf(operation) === mediaType) scope.route(routeOf(operation, spec, handlers, authenticators, validators, serializers))
+        if (mediaTypeOf(operation) === mediaType) scope.route(routeOf(operation, spec, handlers, security, validators, serializers))
       }
     })
   }
@@ -54,7 +53,7 @@ function routeOf(
   operation: Operation,
   spec: Spec,
   handlers: Handlers,
-  authenticators: Binding['authenticators'],
+  security: Security,
   validators: Validators,
   serializers: Serializers,
 ): RouteOptions {
@@ -77,11 +76,7 @@ function routeOf(
         query: validate.query?.(parseQuery(request.query as string, code)),
         body: validate.body?.(request.body),
         ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
-        requestId: request.id,
-        client: {
-          address: request.ip,
-          userAgent: request.headers['user-agent'],
-        },
+        client: clientOf(request, operation.id as OperationId),
         user: request.principal,
       },
       respond,
@@ -95,7 +90,7 @@ function routeOf(
     exposeHeadRoute: false,
     url: spec.basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     config: { operation },
-    onRequest: onRequestOf(operation, authenticators),
+    onRequest: onRequestOf(operation, security),
     handler: serve,
   }
 }
@@ -103,15 +98,9 @@ function routeOf(
 type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
 /** Before the body is read: nobody makes the server parse anything without a token where one is needed. */
-function onRequestOf(operation: Operation, authenticators: Binding['authenticators']): OnRequest[] {
-  const [scheme, ...others] = operation.schemes
-  if (scheme === undefined) return []
-  const authenticate = authenticators[scheme]
-  if (authenticate === undefined) throw new SpecError(`The security scheme ${scheme} has no authenticator.`)
-  // Alternatives that arrive the same way, as a bearer token, cannot be told apart, so they must be checked the same way.
-  for (const other of others)
-    if (authenticators[other] !== authenticate) throw new SpecError(`${operation.id}: ${other} needs another authenticator than ${scheme}.`)
-  const guard = guardOf(operation, authenticate)
+function onRequestOf(operation: Operation, security: Security): OnRequest[] {
+  if (operation.schemes.length === 0) return []
+  const guard = guardOf(operation, security)
   const secure: OnRequest = (request, _reply, done) => {
     try {
       const principal = guard(request)

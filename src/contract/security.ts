@@ -1,34 +1,64 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem, unauthenticated } from '../problem.ts'
-import type { Operation } from './spec.ts'
-import type { Authenticate, Principal } from './types.ts'
+import { type Operation, SpecError } from './spec.ts'
+import type { Authenticator, Client, OperationId, Principal } from './types.ts'
 
 /** RFC 6750 §2.1; a token longer than this is none of ours. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,4096}=*)$/i
 
+export type Security = Readonly<{
+  /** By the name of the security scheme. All arrive as bearer tokens, so the form of a token tells its kind: each has exactly one that recognises it. */
+  authenticators: Readonly<Record<string, Authenticator>>
+  /** Told of everybody who is known and may not do what they ask for. */
+  denied(principal: Principal, client: Client): void
+}>
+
 /**
- * What must hold before a request of a secured operation is read any further: a good token (401), the role (403), the scopes (403).
- * @param authenticate looks the credentials up
+ * What must hold before a request of a secured operation is read any further: a good token (401) of a kind that the operation takes (403), the
+ * role (403), the scopes (403).
+ * @throws SpecError when a security scheme has no authenticator
  */
-export function guardOf({ scopes }: Operation, authenticate: Authenticate): (request: FastifyRequest) => Principal | Promise<Principal> {
-  const allow = (principal: Principal) => {
-    for (const scope of scopes) if (!principal.scopes.has(scope)) throw lacking(scope, principal)
-    return principal
+export function guardOf(
+  { id, schemes, scopes }: Operation,
+  { authenticators, denied }: Security,
+): (request: FastifyRequest) => Principal | Promise<Principal> {
+  const kinds = [...new Set(Object.values(authenticators))]
+  const accepted = schemes.map((scheme) => {
+    const authenticator = authenticators[scheme]
+    if (authenticator === undefined) throw new SpecError(`The security scheme ${scheme}, which ${id} names, has no authenticator.`)
+    return authenticator
+  })
+  const allow = (principal: Principal, kind: Authenticator, request: FastifyRequest) => {
+    const lack = accepted.includes(kind) ? lackOf(scopes, principal) : new Problem('FORBIDDEN', 'An API token may not do this: log in instead.')
+    if (lack === undefined) return principal
+    denied(principal, clientOf(request, id as OperationId))
+    throw lack
   }
-  return ({ headers: { authorization } }) => {
+  return (request) => {
+    const { authorization } = request.headers
     if (authorization === undefined) throw unauthenticated('This operation needs an access token.', 'UNAUTHENTICATED', false)
     const token = BEARER.exec(authorization)?.[1]
     if (token === undefined) throw unauthenticated('The Authorization header must be "Bearer" and an access token.')
-    const principal = authenticate(token)
-    return principal instanceof Promise ? principal.then(allow) : allow(principal)
+    const kind = kinds.find((candidate) => candidate.recognises(token))
+    if (kind === undefined) throw unauthenticated('The access token is not valid.')
+    const principal = kind.authenticate(token)
+    return principal instanceof Promise ? principal.then((found) => allow(found, kind, request)) : allow(principal, kind, request)
   }
 }
 
-function lacking(scope: string, { role }: Principal): Problem {
-  if (scope === 'admin' && role !== 'admin') return new Problem('FORBIDDEN', 'This operation is for people with the role admin.')
-  return new Problem('INSUFFICIENT_SCOPE', `The access token lacks the scope ${scope}.`, {
-    headers: {
-      'WWW-Authenticate': `Bearer realm="docket", error="insufficient_scope", scope="${scope}"`,
-    },
-  })
+export function clientOf(request: FastifyRequest, operation: OperationId): Client {
+  return { address: request.ip, userAgent: request.headers['user-agent'], requestId: request.id, operation }
+}
+
+function lackOf(demanded: readonly string[], { role, scopes }: Principal): Problem | undefined {
+  for (const scope of demanded) {
+    if (scopes.has(scope)) continue
+    if (scope === 'admin' && role !== 'admin') return new Problem('FORBIDDEN', 'This operation is for people with the role admin.')
+    return new Problem('INSUFFICIENT_SCOPE', `The access token lacks the scope ${scope}.`, {
+      headers: {
+        'WWW-Authenticate': `Bearer realm="docket", error="insufficient_scope", scope="${scope}"`,
+      },
+    })
+  }
+  return undefined
 }

@@ -9,12 +9,25 @@ type OperationOfTag<Tag> = {
   [Id in OperationId]: Table[Id]['tag'] extends Tag ? Id : never
 }[OperationId]
 
-/** Who sends a request, as their session and their row in users are now. */
+/** Who sends a request, as their session or API token and their row in users are now. */
 export type Principal = Readonly<{
   id: string
-  sessionId: string
   role: 'user' | 'admin'
   scopes: ReadonlySet<string>
+  /** Exactly one of the two is there. */
+  sessionId: string | undefined
+  apiTokenId: string | undefined
+}>
+
+/** Somebody who has logged in, in an operation that API tokens are not for. */
+export type SessionPrincipal = Principal & Readonly<{ sessionId: string }>
+
+/** Where a request comes from. */
+export type Client = Readonly<{
+  address: string
+  userAgent: string | undefined
+  requestId: string
+  operation: OperationId
 }>
 
 type PartOf<Id extends OperationId, Part extends string> = Contract[Id] extends { parameters: { [key in Part]?: infer Values } }
@@ -37,10 +50,9 @@ export type RequestOf<Id extends OperationId> = Readonly<{
   body: BodyOf<Id>
   /** The strong entity tags of `If-Match`; undefined where the header is absent or `*`. */
   ifMatch: readonly string[] | undefined
-  requestId: string
-  client: Readonly<{ address: string; userAgent: string | undefined }>
+  client: Client
 }> &
-  (Table[Id]['public'] extends true ? unknown : Readonly<{ user: Principal }>)
+  (Table[Id]['public'] extends true ? unknown : Readonly<{ user: 'apiToken' extends Table[Id]['schemes'][number] ? Principal : SessionPrincipal }>)
 
 /** Sent by the server itself, from the document or from the answer. */
 type ServerHeader = 'X-Request-Id' | 'Cache-Control' | 'Link' | 'Retry-After' | 'WWW-Authenticate'
@@ -101,5 +113,10 @@ export type HandlersOf<Tag extends Table[OperationId]['tag']> = {
 /** The handlers of all operations. */
 export type Handlers = { readonly [Id in OperationId]: Handler<Id> }
 
-/** Finds out who sends a request from the credentials after the scheme's name; throws a Problem (401) for bad ones. */
-export type Authenticate = (credentials: string) => Promise<Principal> | Principal
+/** A kind of bearer token, which one or more security schemes of the document stand for. */
+export type Authenticator = Readonly<{
+  /** Whether a token is of this kind by its form. */
+  recognises(token: string): boolean
+  /** Finds out who sends a request; throws a Problem (401) for a token that is not good. */
+  authenticate(token: string): Promise<Principal> | Principal
+}>

@@ -7,11 +7,16 @@ export type Database = Kysely<DB>
 /** A function that takes one must run inside a transaction. */
 export type Transaction = KyselyTransaction<DB>
 
+/** Runs SQL as it stands: one statement with its values, or a script of several without. */
+export type ExecuteSql = (text: string, values?: unknown[]) => Promise<{ rows: unknown[] }>
+
 /** An open database, a server's or the embedded one: nothing outside this folder knows which. */
 export type DatabaseConnection = Readonly<{
   db: Database
   /** The same with more time, for the few statements that go through very many rows. */
   patientDb: Database
+  /** On connections of its own, with the driver's own types: for src/jobs, whose statements are not ours. */
+  executeSql: ExecuteSql
   notifications: Notifications
   close(): Promise<void>
 }>

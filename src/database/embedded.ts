@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { PGlite } from '@electric-sql/pglite'
+import { PGlite, types } from '@electric-sql/pglite'
 import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin'
 import { Kysely, PGliteDialect, sql } from 'kysely'
 import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import { COLUMN_PARSERS } from './column-types.ts'
-import type { DatabaseConnection } from './database.ts'
-import { SOLE_INSTANCE } from './notifications.ts'
+import type { DatabaseConnection, ExecuteSql } from './database.ts'
+import { NOTIFICATION_CHANNEL, type Notifications } from './notifications.ts'
 
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
 
@@ -23,6 +23,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
   const unlock = directory === undefined ? () => undefined : lockDirectory(directory)
   try {
     const pglite = await startPglite(directory)
+    const notifications = await listenHere(pglite)
     const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }) })
     // There is no autovacuum in here.
     const vacuum = () => sql`vacuum (analyze)`.execute(db).catch((error: Error) => logger.warn({ error: error.message }, 'vacuum failed'))
@@ -31,7 +32,8 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
     return {
       db,
       patientDb: db,
-      notifications: SOLE_INSTANCE,
+      executeSql: executeSqlOn(pglite),
+      notifications,
       async close() {
         clearInterval(nightly)
         await db.destroy()
@@ -41,6 +43,20 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
   } catch (error) {
     unlock()
     throw error
+  }
+}
+
+/** This process is the only one, and PGlite delivers a notification before the statement that commits it resolves: nothing needs to settle. */
+async function listenHere(pglite: PGlite): Promise<Notifications> {
+  const subscribers: ((message: string) => void)[] = []
+  await pglite.listen(NOTIFICATION_CHANNEL, (message) => {
+    for (const subscriber of subscribers) subscriber(message)
+  })
+  return {
+    isCurrent: () => true,
+    subscribe: (receive) => void subscribers.push(receive),
+    settle: async () => undefined,
+    close: async () => undefined,
   }
 }
 
@@ -62,6 +78,15 @@ async function startPglite(directory: string | undefined): Promise<PGlite> {
     renameSync(aside, data)
   }
   return PGlite.create({ ...settings, dataDir: data })
+}
+
+/** A script that opens a transaction itself runs inside one of PGlite's, which a failed statement takes back before anybody else's is run. */
+function executeSqlOn(pglite: PGlite): ExecuteSql {
+  return async (text, values) => {
+    if (values !== undefined && values.length > 0) return pglite.query(text, values, { parsers: types.parsers })
+    const results = await (/^\s*begin\b/i.test(text) ? pglite.transaction((trx) => trx.exec(text)) : pglite.exec(text, { parsers: types.parsers }))
+    return { rows: results.flatMap(({ rows }) => rows) }
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ export type DatabaseFault =
   | Readonly<{ kind: 'unique' | 'foreignKey'; constraint: string }>
   | Readonly<{ kind: 'invalidTimeZone' }>
   | Readonly<{ kind: 'invalidInput' }>
+  | Readonly<{ kind: 'unknownTable' }>
 
 /** Connection errors of pg and of Node that carry no SQLSTATE. */
 const UNAVAILABLE_MESSAGES =
@@ -35,6 +36,7 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   if (code === '23503') return { kind: 'foreignKey', constraint }
   if (code === '22023' && error.message.includes('time zone')) return { kind: 'invalidTimeZone' }
   if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code) || UNAVAILABLE_MESSAGES.test(error.message)) return { kind: 'unavailable' }
+  if (code === '42P01') return { kind: 'unknownTable' }
   if (/^(22|54)/.test(code)) return { kind: 'invalidInput' }
   if (error instanceof AggregateError && error.errors.length > 0) return databaseFault(error.errors[0])
   if (error.cause !== undefined) return databaseFault(error.cause)

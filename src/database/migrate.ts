@@ -4,7 +4,7 @@ import { Kysely, PostgresDialect, type RawBuilder, sql } from 'kysely'
 import { FileMigrationProvider, type MigrationResult, Migrator } from 'kysely/migration'
 import pg from 'pg'
 import type { DatabaseConfig } from '../config.ts'
-import type { Database } from './database.ts'
+import type { Database, ExecuteSql } from './database.ts'
 import { sessionSettings } from './server.ts'
 
 const provider = new FileMigrationProvider({
@@ -51,11 +51,11 @@ export async function migrateDown(db: Database): Promise<string[]> {
 
 /**
  * The same on a connection of its own, without the time-outs that requests have.
- * @param run what to do, migrateToLatest or migrateDown
+ * @param run what to do, such as migrateDown
  */
 export async function migrateServer(
   config: Extract<DatabaseConfig, { kind: 'server' }>,
-  run: (db: Database) => Promise<string[]>,
+  run: (db: Database, executeSql: ExecuteSql) => Promise<string[]>,
 ): Promise<string[]> {
   const pool = new pg.Pool({
     ...sessionSettings(config.listenUrl),
@@ -66,7 +66,7 @@ export async function migrateServer(
   pool.on('error', () => undefined)
   const db: Database = new Kysely({ dialect: new PostgresDialect({ pool }) })
   try {
-    return await run(db)
+    return await run(db, (text, values) => pool.query(text, values))
   } finally {
     await db.destroy()
   }

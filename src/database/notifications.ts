@@ -14,11 +14,3 @@ export type Notifications = Readonly<{
 }>
 
 export const NOTIFICATION_CHANNEL = 'docket'
-
-/** The embedded database has this process alone, which has heard what it says itself. */
-export const SOLE_INSTANCE: Notifications = {
-  isCurrent: () => true,
-  subscribe: () => undefined,
-  settle: async () => undefined,
-  close: async () => undefined,
-}

@@ -20,6 +20,9 @@ const LOCK_TIMEOUT = 1300
 /** Below what load balancers usually wait for an answer. */
 const PATIENT_STATEMENT_TIMEOUT = 25_000
 const PATIENT_POOL_SIZE = 2
+/** Jobs neither take connections from requests nor wait for theirs. What says that a job is done waits longer for one than a request would. */
+const JOB_POOL_SIZE = 2
+const JOB_CONNECT_TIMEOUT = 5000
 const IDLE_IN_TRANSACTION_TIMEOUT = 5000
 
 /** Text columns arrive as the code wants them (column-types.ts); the rest as the driver has them. */
@@ -58,10 +61,17 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     return pool
   }
   const pool = openPool({ max: config.poolSize })
-  const patientPool = openPool({
-    max: PATIENT_POOL_SIZE,
+  const patient = {
     statement_timeout: PATIENT_STATEMENT_TIMEOUT,
     query_timeout: PATIENT_STATEMENT_TIMEOUT + QUERY_TIMEOUT - STATEMENT_TIMEOUT,
+  }
+  const patientPool = openPool({ ...patient, max: PATIENT_POOL_SIZE })
+  const jobPool = openPool({
+    ...patient,
+    max: JOB_POOL_SIZE,
+    connectionTimeoutMillis: JOB_CONNECT_TIMEOUT,
+    application_name: 'docket-jobs',
+    types: pg.types,
   })
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
@@ -72,11 +82,12 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
   return {
     db,
     patientDb,
+    executeSql: (text, values) => jobPool.query(text, values),
     notifications,
     async close() {
       await notifications.close()
       await pipelines?.close()
-      await Promise.all([db.destroy(), patientDb.destroy()])
+      await Promise.all([db.destroy(), patientDb.destroy(), jobPool.end()])
     },
   }
 }

@@ -1,22 +1,17 @@
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
-import { pageOf } from '../database/pagination.ts'
 import { etagOf, versionsOf } from '../etag.ts'
 import { createdAtOf, newId } from '../id.ts'
-import { conflict, invalidCursor, notFound, preconditionFailed } from '../problem.ts'
+import { conflict, notFound, preconditionFailed } from '../problem.ts'
 import { presentList } from './presenter.ts'
 import * as lists from './queries.ts'
 
 export const listHandlers = ({ db, cursors }: Context): HandlersOf<'lists'> => ({
   async listLists({ query: { limit, cursor }, user }, respond) {
     const belongsTo = `lists ${user.id}`
-    const after = cursor === undefined ? undefined : cursors.decode(belongsTo, cursor)
-    if (cursor !== undefined && after === undefined) throw invalidCursor()
+    const after = cursors.after(belongsTo, cursor)
     const rows = await lists.listLists(db, user.id, after?.id, limit + 1)
-    return respond(
-      200,
-      pageOf(rows, limit, presentList, ({ id }) => cursors.encode(belongsTo, { key: null, id })),
-    )
+    return respond(200, cursors.pageById(belongsTo, rows, limit, presentList))
   },
 
   async createList({ body, user }, respond) {

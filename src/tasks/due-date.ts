@@ -1,3 +1,4 @@
+import { instantOf } from '../instant.ts'
 import type { TaskRow } from './queries.ts'
 
 /** A due date as it is stored: an all-day date, from which the database derives due_at, or the instant itself. */
@@ -9,6 +10,3 @@ export function storedDueDate(dueDate: string | null): StoredDueDate {
   if (dueDate.length === 'YYYY-MM-DD'.length) return { due_on: dueDate, due_at: null }
   return { due_on: null, due_at: instantOf(dueDate) }
 }
-
-/** A date-time in UTC with milliseconds; RFC 3339 §5.6 allows lower-case letters. */
-export const instantOf = (dateTime: string) => new Date(dateTime.toUpperCase()).toISOString()

@@ -3,7 +3,7 @@ import type { HandlersOf } from '../contract/types.ts'
 import { pageOf } from '../database/pagination.ts'
 import { etagOf, versionsOf } from '../etag.ts'
 import { findList } from '../lists/queries.ts'
-import { invalidCursor, notFound, preconditionFailed } from '../problem.ts'
+import { notFound, preconditionFailed } from '../problem.ts'
 import { changesOf, createTask, refusingForeignList } from './changes.ts'
 import { taskPage } from './page.ts'
 import { presentCategory, presentTask } from './presenter.ts'
@@ -61,8 +61,7 @@ export function taskHandlers(context: Context): HandlersOf<'tasks'> {
 
     async listCategories({ query: { limit, cursor }, user }, respond) {
       const belongsTo = `categories ${user.id}`
-      const after = cursor === undefined ? undefined : cursors.decode(belongsTo, cursor)
-      if (cursor !== undefined && after === undefined) throw invalidCursor()
+      const after = cursors.after(belongsTo, cursor)
       const rows = await tasks.listCategories(db, user.id, after?.id, limit + 1)
       return respond(
         200,

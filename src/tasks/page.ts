@@ -2,8 +2,7 @@ import type { components } from '../../generated/api.ts'
 import type { Context } from '../context.ts'
 import type { RequestOf } from '../contract/types.ts'
 import { pageOf } from '../database/pagination.ts'
-import { invalidCursor } from '../problem.ts'
-import { instantOf } from './due-date.ts'
+import { instantOf } from '../instant.ts'
 import { listTasks, positionOf } from './listing.ts'
 import { presentTask } from './presenter.ts'
 
@@ -21,8 +20,7 @@ export async function taskPage(
 ): Promise<components['schemas']['TaskPage']> {
   const { sort, limit, cursor, completed, priority, category, dueBefore, dueAfter, hasDueDate, q } = query
   const belongsTo = `tasks ${ownerId} ${listId ?? ''} ${sort}`
-  const after = cursor === undefined ? undefined : cursors.decode(belongsTo, cursor)
-  if (cursor !== undefined && after === undefined) throw invalidCursor()
+  const after = cursors.after(belongsTo, cursor)
   const rows = await listTasks(db, {
     ownerId,
     sort,

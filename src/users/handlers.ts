@@ -1,3 +1,4 @@
+import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
@@ -12,14 +13,17 @@ export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> =>
     return respond(200, presentUser(me))
   },
 
-  async updateMe({ body, user }, respond) {
+  async updateMe({ body, user, client }, respond) {
     // A new time zone moves all their all-day tasks: 9 seconds for 100,000 of them.
     const database = body.timeZone === undefined ? db : patientDb
     const me = await refusingTaken(
-      users.updateUser(database, user.id, {
-        ...(body.username !== undefined && { username: body.username }),
-        ...(body.timeZone !== undefined && { time_zone: body.timeZone }),
-        updated_at: new Date().toISOString(),
+      database.transaction().execute(async (trx) => {
+        await recordEvent(trx, client, { action: 'user.updated', userId: user.id, actor: user, changedFields: Object.keys(body) })
+        return users.updateUser(trx, user.id, {
+          ...(body.username !== undefined && { username: body.username }),
+          ...(body.timeZone !== undefined && { time_zone: body.timeZone }),
+          updated_at: new Date().toISOString(),
+        })
       }),
     )
     if (me === undefined) throw gone()

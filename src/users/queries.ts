@@ -6,12 +6,14 @@ export const USER_COLUMNS = ['id', 'email', 'email_verified_at', 'username', 'ro
 
 export type UserRow = Pick<Selectable<Users>, (typeof USER_COLUMNS)[number]>
 
+export type UserWithPassword = UserRow & Readonly<{ password_hash: string }>
+
 export function findUser(db: Database, id: string): Promise<UserRow | undefined> {
   return db.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).executeTakeFirst()
 }
 
 /** @param login a username or an e-mail address; usernames have no @ */
-export function findUserByLogin(db: Database, login: string): Promise<(UserRow & { password_hash: string }) | undefined> {
+export function findUserByLogin(db: Database, login: string): Promise<UserWithPassword | undefined> {
   return db
     .selectFrom('users')
     .select([...USER_COLUMNS, 'password_hash'])
@@ -27,7 +29,64 @@ export function updateUser(db: Database, id: string, changes: Updateable<Users>)
   return db.updateTable('users').set(changes).where('id', '=', id).returning(USER_COLUMNS).executeTakeFirst()
 }
 
-/** Replaces a hash by a stronger one of the same password, unless the password has changed meanwhile. */
-export async function updatePasswordHash(db: Database, id: string, from: string, to: string): Promise<void> {
-  await db.updateTable('users').set({ password_hash: to }).where('id', '=', id).where('password_hash', '=', from).execute()
+export function findUserWithPassword(db: Database, id: string): Promise<UserWithPassword | undefined> {
+  return db
+    .selectFrom('users')
+    .select([...USER_COLUMNS, 'password_hash'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
+
+/** The user, whom nobody else can change until this transaction ends. */
+export function lockUser(trx: Transaction, id: string): Promise<UserRow | undefined> {
+  return trx.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** The ids of all admins who are not disabled; none of them can be changed until this transaction ends. */
+export async function lockAdmins(trx: Transaction): Promise<string[]> {
+  const admins = await trx
+    .selectFrom('users')
+    .select('id')
+    .where('role', '=', 'admin')
+    .where('disabled_at', 'is', null)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  return admins.map(({ id }) => id)
+}
+
+/** @returns whether there was such a user */
+export async function deleteUser(trx: Transaction, id: string): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
+}
+
+/**
+ * Keeps a user as they are until this transaction ends.
+ * @returns false for one who is disabled or gone, or who has another password by now
+ */
+export async function lockUserOfPassword(trx: Transaction, id: string, hash: string): Promise<boolean> {
+  const user = await trx
+    .selectFrom('users')
+    .select('id')
+    .where('id', '=', id)
+    .where('password_hash', '=', hash)
+    .where('disabled_at', 'is', null)
+    .forShare()
+    .executeTakeFirst()
+  return user !== undefined
+}
+
+/**
+ * Replaces a password's hash, unless it has been replaced meanwhile.
+ * @returns whether it was replaced
+ */
+export async function updatePasswordHash(db: Database, id: string, from: string, to: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('users')
+    .set({ password_hash: to })
+    .where('id', '=', id)
+    .where('password_hash', '=', from)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows > 0n
 }

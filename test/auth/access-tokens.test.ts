@@ -20,7 +20,7 @@ function signed(key: Buffer, header: unknown, payload: unknown, hash = 'sha256')
 
 t.test('access tokens', async (t) => {
   const { as, context, register, url, logged } = await startApp(t)
-  const key = context.keys.accessToken
+  const key = context.keys.accessToken[0].bytes
   const ada = await register()
   const [head = '', body = '', signature = ''] = ada.accessToken.split('.')
   const claims: Json = JSON.parse(Buffer.from(body, 'base64url').toString())
@@ -35,7 +35,7 @@ t.test('access tokens', async (t) => {
   const refused = { status: 401, challenge: INVALID, code: 'UNAUTHENTICATED' }
 
   t.test('say who and until when, and no more', async (t) => {
-    t.same(JSON.parse(Buffer.from(head, 'base64url').toString()), HEADER)
+    t.same(JSON.parse(Buffer.from(head, 'base64url').toString()), { ...HEADER, kid: context.keys.accessToken[0].id })
     t.match(claims, { iss: 'docket', aud: 'docket-api', sub: ada.id, sid: /^[0-9a-f-]{36}$/ })
     t.equal(Number(claims['exp']) - Number(claims['iat']), 900)
     t.same(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'iss', 'sid', 'sub'])
@@ -107,8 +107,8 @@ t.test('access tokens', async (t) => {
       `${head}.${body}==.${signature}`,
       signed(Buffer.from('another key'), HEADER, claims),
       signed(Buffer.alloc(0), HEADER, claims),
-      signed(context.keys.refreshToken, HEADER, claims),
-      signed(context.keys.cursor, HEADER, claims),
+      signed(context.keys.refreshToken[0].bytes, HEADER, claims),
+      signed(context.keys.cursor[0].bytes, HEADER, claims),
     ]) {
       t.same(await getMe(`Bearer ${token}`), refused, token.slice(-60))
     }

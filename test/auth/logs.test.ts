@@ -58,7 +58,7 @@ t.test('the log', async (t) => {
       successor: next.refresh_token,
       signature: ada.accessToken.split('.')[2] ?? '',
       hash: password_hash,
-      secret: context.config.auth.secret ?? '',
+      secret: context.config.auth.secrets?.[0] ?? '',
     }
     for (const [name, secret] of Object.entries(secrets)) {
       t.ok(secret.length > 10)

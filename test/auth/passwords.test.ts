@@ -23,7 +23,7 @@ t.test('passwords', async (t) => {
 
   t.test('register: 201 with 8 to 256 characters of any kind, and both ways of logging in take it', async (t) => {
     for (const password of [
-      'a'.repeat(8),
+      'a'.repeat(7).concat('b'),
       'a'.repeat(256),
       '        ',
       '\u{1F512}'.repeat(8),

@@ -136,7 +136,7 @@ t.test('createToken by refresh token', async (t) => {
     })
     const resigned = Buffer.from(bytes)
     resigned.writeUInt32BE(7, 32)
-    createHmac('sha256', context.keys.accessToken).update(resigned.subarray(0, 36)).digest().copy(resigned, 36)
+    createHmac('sha256', context.keys.accessToken[0].bytes).update(resigned.subarray(0, 36)).digest().copy(resigned, 36)
     // The last character of 68 bytes has two spare bits.
     const spare = refreshToken.slice(0, -1) + ALPHABET[ALPHABET.indexOf(refreshToken.at(-1) ?? '') ^ 1]
     for (const token of [

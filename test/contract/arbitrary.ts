@@ -17,7 +17,7 @@ const KEYWORDS: Readonly<Record<string, readonly string[]>> = {
   integer: ['minimum', 'maximum'],
   boolean: [],
   null: [],
-  array: ['items', 'maxItems', 'uniqueItems'],
+  array: ['items', 'minItems', 'maxItems', 'uniqueItems'],
   object: ['properties', 'required', 'additionalProperties', 'minProperties'],
 }
 const ANNOTATIONS = ['type', 'description', 'example', 'examples', 'default', 'x-trim', 'x-enum-varnames']
@@ -170,8 +170,9 @@ function valuesOf(variant: Variant, medium: Medium): fc.Arbitrary<unknown> {
     case 'null':
       return fc.constant(null)
     case 'array': {
-      const { maxItems } = itemsOf(variant)
-      return fc.oneof({ withCrossShrink: true }, { weight: 3, arbitrary: listsOf(variant, medium, 0) }, listsOf(variant, medium, maxItems))
+      const { minItems, maxItems } = itemsOf(variant)
+      const short = listsOf(variant, medium, minItems)
+      return fc.oneof({ withCrossShrink: true }, { weight: 3, arbitrary: short }, listsOf(variant, medium, maxItems))
     }
     default: {
       const { properties = {}, additionalProperties } = variant
@@ -192,7 +193,18 @@ const rangeOf = ({ minimum = Number.MIN_SAFE_INTEGER, maximum = Number.MAX_SAFE_
   Number(maximum),
 ]
 const requiredOf = (variant: Variant) => (variant['required'] ?? []) as string[]
-const itemsOf = ({ items = {}, maxItems = 5, uniqueItems }: Schema) => ({ items, maxItems: Number(maxItems), unique: uniqueItems === true })
+function itemsOf({ items = {}, minItems = 0, maxItems = 5, uniqueItems }: Schema) {
+  const [{ enum: values } = {} as Variant] = variantsOf(items)
+  // There cannot be more different items than there are values.
+  const most = uniqueItems === true && values !== undefined ? Math.min(Number(maxItems), values.length) : Number(maxItems)
+  return {
+    items,
+    minItems: Number(minItems),
+    maxItems: most,
+    unique: uniqueItems === true,
+    exhausted: uniqueItems === true && most === values?.length,
+  }
+}
 
 function listsOf(variant: Variant, medium: Medium, minLength: number): fc.Arbitrary<unknown[]> {
   const { items, maxItems, unique } = itemsOf(variant)
@@ -284,8 +296,9 @@ const broken = (what: string, value: unknown, pointer = ''): Breakage => ({
 })
 
 function* badLists(variant: Variant, medium: Medium): Generator<Breakage> {
-  const { items, maxItems, unique } = itemsOf(variant)
-  yield broken(`more than ${maxItems} items`, listsOf(variant, medium, maxItems + 1))
+  const { items, minItems, maxItems, unique, exhausted } = itemsOf(variant)
+  if (minItems > 0) yield broken(`fewer than ${minItems} items`, listsOf({ ...variant, minItems: 0, maxItems: minItems - 1 }, medium, 0))
+  if (!exhausted) yield broken(`more than ${maxItems} items`, listsOf(variant, medium, maxItems + 1))
   const filled = listsOf({ ...variant, maxItems: maxItems - 1 }, medium, 1)
   const trims = variantsOf(items).some(isTrimmed)
   if (unique)

@@ -4,17 +4,19 @@ import type { OperationId } from '../../src/contract/types.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 import { urlOf } from '../support/client.ts'
 import { checkAnswer, operationOf, spec } from '../support/contract-check.ts'
-import { acceptable, bearer, call, callRaw, createIds, exampleBodies, invalidStatusOf, isForm, WITH_BODY } from './walk.ts'
+import { acceptable, bearer, CONSUMING, call, callRaw, createIds, exampleBodies, invalidStatusOf, isForm, WITH_BODY } from './walk.ts'
 
 const FORM = 'application/x-www-form-urlencoded'
 const JSON_BODIES = WITH_BODY.filter((id) => !isForm(id))
 
 t.test('bodies', async (t) => {
-  const { url, as, register, logged } = await startApp(t)
-  const ada = await register()
+  const { url, as, registerAdmin, logged } = await startApp(t)
+  const ada = await registerAdmin()
   const params = await createIds(as(ada))
-  const post = (id: OperationId, raw: string | Buffer, headers: Record<string, string> = {}) =>
-    call(url, id, ada.accessToken, { params, raw, headers })
+  const post = async (id: OperationId, raw: string | Buffer, headers: Record<string, string> = {}) => {
+    const { accessToken } = CONSUMING.includes(id) ? await registerAdmin() : ada
+    return call(url, id, accessToken, { params, raw, headers })
+  }
 
   /** The name of a property of the body that is a plain text. */
   const textField = (id: OperationId) => {
@@ -107,7 +109,8 @@ t.test('bodies', async (t) => {
 
     t.test(`${id}: 422 for an unknown field, whatever it is called`, async (t) => {
       const known = JSON.stringify(exampleBodies(id)[0]).slice(1)
-      for (const name of ['surprise', '__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '', 'a/b~c', 'id', 'ownerId', 'role']) {
+      const names = ['surprise', '__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '', 'a/b~c', 'id', 'ownerId', 'role']
+      for (const name of names.filter((name) => !(name === 'role' && id === 'updateUser'))) {
         for (const value of ['1', '{"polluted":true}', '{"prototype":{"polluted":true}}']) {
           const { status, body } = await post(id, `{${JSON.stringify(name)}:${value},${known}`)
           t.equal(status, 422, name)

@@ -25,7 +25,12 @@ t.test('a deprecated operation', async (t) => {
     guardFront(app, { startedAt: 0, draining: false })
     const handlers = Object.fromEntries(OPERATIONS.map((id) => [id, authenticate])) as unknown as Handlers
     const spec = parseSpec(marked('deprecated: true', 'x-deprecated-on: 2026-11-21', 'x-sunset-on: 2027-05-31'))
-    bindContract(app, { spec, handlers, authenticators: { oauth2: authenticate, bearerAuth: authenticate } })
+    const nobody = { recognises: () => true, authenticate }
+    bindContract(app, {
+      spec,
+      handlers,
+      security: { authenticators: { oauth2: nobody, bearerAuth: nobody, apiToken: nobody }, denied: () => undefined },
+    })
     const url = '/api/v1/tasks/01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
     for (const headers of [{}, { authorization: 'Bearer nobody' }]) {
       const answer = await app.inject({ url, headers })

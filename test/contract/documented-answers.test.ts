@@ -1,10 +1,36 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { operations } from '../../generated/operations.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 import { urlOf } from '../support/client.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
-import { type Answered, acceptable, bearer, call, callRaw, createIds, everyHandler, narrowed, OPERATIONS, SCOPES, serve, unknownIds } from './walk.ts'
+import {
+  type Answered,
+  acceptable,
+  bearer,
+  CONSUMING,
+  call,
+  callRaw,
+  createIds,
+  everyHandler,
+  exampleBodies,
+  narrowed,
+  OPERATIONS,
+  SCOPES,
+  serve,
+  unknownIds,
+} from './walk.ts'
+
+const apiTokenRow = (userId: string) => () => ({
+  user_id: userId,
+  id: randomUUID(),
+  name: 'Sync',
+  secret_hash: Buffer.alloc(32),
+  scopes: ['tasks:read'],
+  created_at: new Date().toISOString(),
+  expires_at: new Date().toISOString(),
+})
 
 /** Every answer that openapi.yaml describes is brought about once. A status that nothing below can bring about fails its test. */
 t.test('documented answers', async (t) => {
@@ -27,7 +53,15 @@ t.test('documented answers', async (t) => {
   const credentials = { username: grace.username, password: 'not their password' }
 
   // A session of its own each time: one of the operations ends it.
-  const succeed: Provoke = async (id) => call(url, id, await narrowed(as, grace, SCOPES), acceptable(id, await ids()))
+  const succeed: Provoke = async (id) => {
+    const person = CONSUMING.includes(id) ? await app.registerAdmin() : grace
+    return call(url, id, await narrowed(as, person, SCOPES), acceptable(id, await createIds(as(person))))
+  }
+  const onlyAdmin = () => context.db.updateTable('users').set({ role: 'user' }).where('id', '<>', grace.id).execute()
+  const oneMore = async () => {
+    const { body } = await as(grace)('createApiToken', { body: { name: 'Sync', scopes: ['tasks:read'], currentPassword: PASSWORD }, expect: 201 })
+    return body
+  }
   const byStatus: Readonly<Record<number, Provoke>> = {
     200: succeed,
     201: succeed,
@@ -61,6 +95,29 @@ t.test('documented answers', async (t) => {
     'register 409': (id) => call(url, id, undefined, { body: { username: 'somebody-else', email: grace.email, password: PASSWORD } }),
     'login 401': (id) => call(url, id, undefined, { body: credentials }),
     'createToken 401': (id) => call(url, id, undefined, { body: { grant_type: 'password', ...credentials } }),
+    'refresh 200': async (id) => call(url, id, undefined, { body: { refreshToken: (await app.register()).refreshToken } }),
+    'logout 403': async (id) => call(url, id, (await oneMore()).token),
+    'deleteMe 409': async (id) => {
+      await onlyAdmin()
+      return call(url, id, token, { body: { currentPassword: PASSWORD } })
+    },
+    'createApiToken 409': async (id) => {
+      await context.db
+        .insertInto('api_tokens')
+        .values(Array.from({ length: 100 }, apiTokenRow(grace.id)))
+        .execute()
+      return call(url, id, token, { body: exampleBodies(id)[0] }).finally(() =>
+        context.db.deleteFrom('api_tokens').where('user_id', '=', grace.id).execute(),
+      )
+    },
+    'updateUser 409': async (id) => {
+      await onlyAdmin()
+      return call(url, id, token, { params: { userId: grace.id }, body: { role: 'user' } })
+    },
+    'deleteUser 409': async (id) => {
+      await onlyAdmin()
+      return call(url, id, token, { params: { userId: grace.id } })
+    },
     'updateMe 409': async (id) => call(url, id, token, { body: { username: (await app.register()).username } }),
     'deleteList 409': async (id) => {
       const { body } = await as(grace)('listLists', { expect: 200 })

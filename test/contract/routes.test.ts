@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { operations } from '../../generated/operations.ts'
+import { createApiTokens } from '../../src/api-tokens/tokens.ts'
 import { createIdentity } from '../../src/auth/identity.ts'
 import { createHandlers } from '../../src/handlers.ts'
 import { startApp } from '../support/app.ts'
@@ -48,13 +49,13 @@ t.test('routes', async (t) => {
       OPERATIONS.map((id) => ({ id, ...operations[id] })),
       spec.operations.map(({ id, method, path, tag, schemes, scopes, parameters }) => {
         const defaults = parameters.filter(({ schema }) => schema['default'] !== undefined).map(({ name }) => name)
-        return { id, method, path, tag, public: schemes.length === 0, scopes, defaults }
+        return { id, method, path, tag, public: schemes.length === 0, schemes, scopes, defaults }
       }),
     )
   })
 
   t.test('every operation has a handler, and every handler an operation', async (t) => {
-    const handlers = createHandlers(context, createIdentity(context, app.jwt))
+    const handlers = createHandlers(context, createIdentity(context, app.jwt), createApiTokens(context))
     t.same(Object.keys(handlers).toSorted(), OPERATIONS.toSorted())
   })
 })

@@ -15,6 +15,9 @@ export const OPERATIONS = Object.keys(operations) as OperationId[]
 export const SECURED = OPERATIONS.filter((id) => !operations[id].public)
 export const SCOPED = OPERATIONS.filter((id) => operations[id].scopes.length > 0)
 export const WITH_ID = OPERATIONS.filter((id) => operations[id].path.includes('{'))
+export const isForAdmins = (id: OperationId) => (operations[id].scopes as readonly string[]).includes('admin')
+/** After these the caller has another password, or no sessions or nothing at all. */
+export const CONSUMING: readonly OperationId[] = ['changePassword', 'deleteMe', 'revokeOtherSessions']
 export const WITH_BODY = OPERATIONS.filter((id) => operationOf(id).body !== undefined)
 export const WITHOUT_BODY = OPERATIONS.filter((id) => operationOf(id).body === undefined)
 
@@ -31,10 +34,22 @@ export type Ids = Record<ParametersIn<(typeof operations)[OperationId]['path']>,
 
 /** Something of the caller's for every id that a path can have. */
 export async function createIds(as: Caller): Promise<Ids> {
+  const username = `user-${randomUUID().slice(0, 8)}`
+  const { body: other } = await as('register', { body: { username, email: `${username}@example.com`, password: PASSWORD }, expect: 201 })
+  const { body: me } = await as('getMe', { expect: 200 })
+  const { body: login } = await as('login', { body: { username: me.username, password: PASSWORD }, expect: 200 })
+  const { body: tokens } = await as('listApiTokens', { query: { limit: 1 }, expect: 200 })
+  // Nobody can have more than a hundred.
+  const newToken = { name: 'Calendar', scopes: ['tasks:read' as const], currentPassword: PASSWORD }
+  const token = tokens.items[0] ?? (await as('createApiToken', { body: newToken, expect: 201 })).body
+
   const { body: list } = await as('createList', { body: { title: 'Groceries' }, expect: 201 })
   const { body: task } = await as('createListTask', { params: { listId: list.id }, body: { title: 'Milk' }, expect: 201 })
-  return { listId: list.id, taskId: task.id }
+  return { listId: list.id, taskId: task.id, sessionId: sessionIdOf(login.accessToken), tokenId: token.id, userId: other.user.id }
 }
+
+/** An access token says which session it stands for. */
+const sessionIdOf = (accessToken: string): string => JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()).sid
 
 export const idsOf = (ids: Ids, value: () => string) => Object.fromEntries(Object.keys(ids).map((name) => [name, value()])) as Ids
 export const unknownIds = (ids: Ids) => idsOf(ids, randomUUID)

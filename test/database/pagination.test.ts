@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Cursors, type Position, pageOf } from '../../src/database/pagination.ts'
 
-const cursors = new Cursors(randomBytes(32))
+const cursors = new Cursors([{ id: 'a', bytes: randomBytes(32) }])
 const position: fc.Arbitrary<Position> = fc.record({
   key: fc.option(fc.string({ unit: 'grapheme', maxLength: 255 })),
   id: fc.oneof(fc.uuid(), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 50 })),
@@ -67,7 +67,7 @@ t.test('cursors', async (t) => {
   })
 
   t.test('a cursor under another key is none', async (t) => {
-    const other = new Cursors(randomBytes(32))
+    const other = new Cursors([{ id: 'a', bytes: randomBytes(32) }])
     t.equal(other.decode('x', cursors.encode('x', { key: null, id: 'a' })), undefined)
   })
 

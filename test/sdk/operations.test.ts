@@ -8,16 +8,32 @@ import { installSdk } from './installed.ts'
 
 const listId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f0e'
 const taskId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
+const [sessionId, tokenId, userId] = [
+  '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f11',
+  '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f12',
+  '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f13',
+] as const
 const login = { username: 'ada', password: 'correct horse battery staple' }
+
+const ids = { listId, taskId, sessionId, tokenId, userId }
 
 /** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
 const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
   register: ({ auth }) => auth.register({ ...login, email: 'ada@example.com' }),
   login: ({ auth }) => auth.login(login),
   createToken: ({ auth }) => auth.createToken({ grant_type: 'password', ...login }),
+  refresh: ({ auth }) => auth.refresh({ refreshToken: 'old' }),
   logout: ({ auth }) => auth.logout(),
   getMe: ({ users }) => users.getMe(),
   updateMe: ({ users }) => users.updateMe({ timeZone: 'Europe/Berlin' }),
+  changePassword: ({ account }) => account.changePassword({ currentPassword: login.password, newPassword: 'tr0ub4dor and three more' }),
+  deleteMe: ({ account }) => account.deleteMe({ currentPassword: login.password }),
+  listSessions: ({ sessions }) => sessions.list({ limit: 5 }),
+  revokeSession: ({ sessions }) => sessions.revoke(sessionId),
+  revokeOtherSessions: ({ sessions }) => sessions.revokeOthers(),
+  listApiTokens: ({ apiTokens }) => apiTokens.list({ limit: 5 }),
+  createApiToken: ({ apiTokens }) => apiTokens.create({ name: 'Calendar', scopes: ['tasks:read'], currentPassword: login.password }),
+  revokeApiToken: ({ apiTokens }) => apiTokens.revoke(tokenId),
   listLists: ({ lists }) => lists.list({ limit: 5 }),
   createList: ({ lists }) => lists.create({ title: 'Groceries' }),
   getList: ({ lists }) => lists.get(listId),
@@ -32,6 +48,10 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
   deleteTask: ({ tasks }) => tasks.delete(taskId, { ifMatch: '"1"' }),
   listCategories: ({ tasks }) => tasks.listCategories({ limit: 5 }),
   listUsers: ({ admin }) => admin.listUsers({ q: 'ada', role: 'admin', disabled: false }),
+  getUser: ({ admin }) => admin.getUser(userId),
+  updateUser: ({ admin }) => admin.updateUser(userId, { disabled: true }),
+  deleteUser: ({ admin }) => admin.deleteUser(userId),
+  listAuditEvents: ({ admin }) => admin.listAuditEvents({ userId, action: 'login.failed', from: '2026-02-01T00:00:00Z' }),
   getLiveness: ({ health }) => health.getLiveness(),
   getReadiness: ({ health }) => health.getReadiness(),
 }
@@ -50,7 +70,7 @@ t.test('operations', async (t) => {
     t.test(`${id}: is ${method} ${path}, with a token ${isPublic ? 'never' : 'always'}`, async (t) => {
       await call(docketOf())
       const sent = wire.requests.at(-1)
-      const expected = path.replace('{listId}', listId).replace('{taskId}', taskId)
+      const expected = path.replaceAll(/\{(\w+)\}/g, (_, name) => ids[name as keyof typeof ids])
       t.equal(`${sent?.method} ${new URL(sent?.url ?? '').pathname}`, `${method} /api/v1${expected}`)
       t.equal(sent?.headers.get('authorization'), isPublic ? null : 'Bearer token')
       const form = id === 'createToken' ? 'application/x-www-form-urlencoded' : 'application/json'

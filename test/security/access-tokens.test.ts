@@ -17,7 +17,7 @@ const hmac = (key: Buffer | KeyObject, text: string, hash = 'sha256') => createH
 /** Every way to be refused, on every operation that needs a token: there is one door, and it is the same one everywhere. */
 t.test('access tokens', async (t) => {
   const { as, context, register, registerAdmin, url, logged } = await startApp(t)
-  const key = context.keys.accessToken
+  const key = context.keys.accessToken[0].bytes
   const [root, eve, bob, gone, disabled, out, late] = [
     await registerAdmin(),
     await register(),
@@ -102,9 +102,9 @@ t.test('access tokens', async (t) => {
           `${head}.${body}.${hmac(Buffer.from(secret), `${head}.${body}`)}`,
         ]),
       ),
-      'the key of refresh tokens': `${head}.${body}.${hmac(context.keys.refreshToken, `${head}.${body}`)}`,
-      'the key of cursors': `${head}.${body}.${hmac(context.keys.cursor, `${head}.${body}`)}`,
-      'the secret itself': `${head}.${body}.${hmac(Buffer.from(context.config.auth.secret ?? ''), `${head}.${body}`)}`,
+      'the key of refresh tokens': `${head}.${body}.${hmac(context.keys.refreshToken[0].bytes, `${head}.${body}`)}`,
+      'the key of cursors': `${head}.${body}.${hmac(context.keys.cursor[0].bytes, `${head}.${body}`)}`,
+      'the secret itself': `${head}.${body}.${hmac(Buffer.from(context.config.auth.secrets?.[0] ?? ''), `${head}.${body}`)}`,
       'our key as text': `${head}.${body}.${hmac(Buffer.from(key.toString('base64')), `${head}.${body}`)}`,
       'the signature of another token': `${head}.${body}.${parts(eve.accessToken)[2]}`,
       'the payload of another token': `${head}.${parts(eve.accessToken)[1]}.${signature}`,

@@ -110,9 +110,9 @@ t.test('logs', async (t) => {
     'the token of another': ada.accessToken,
     'the token of an admin': root.accessToken,
     'the password of the others': PASSWORD,
-    'the secret of the settings': context.config.auth.secret ?? '',
-    'the key of access tokens': context.keys.accessToken.toString('base64'),
-    'the key of refresh tokens': context.keys.refreshToken.toString('base64'),
+    'the secret of the settings': context.config.auth.secrets?.[0] ?? '',
+    'the key of access tokens': context.keys.accessToken[0].bytes.toString('base64'),
+    'the key of refresh tokens': context.keys.refreshToken[0].bytes.toString('base64'),
     'the address of somebody': 'marked@example.com',
   })) {
     secrets.set(secret, where)

@@ -45,7 +45,7 @@ t.test('refresh tokens', async (t) => {
     buffer.writeUInt32BE(value)
     return buffer
   }
-  const { refreshToken: ours, accessToken: accessKey, cursor } = context.keys
+  const [ours, accessKey, cursor] = [context.keys.refreshToken, context.keys.accessToken, context.keys.cursor].map(([{ bytes }]) => bytes)
   const flipped = Array.from(bytes, (byte, index): Attack => [`another byte ${index}`, grant(spliced(index, Buffer.from([byte ^ 1]))), REFUSED])
 
   expectVerdicts(t, url, [

@@ -118,6 +118,7 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
     AUTH_SECRET: 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo',
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_ITERATIONS: '1',
+    JOBS: 'off',
     ...(databaseUrl !== undefined && {
       DATABASE_URL: databaseUrl,
       MIGRATE_AT_START: 'false',
@@ -134,9 +135,9 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
 function recording(handlers: Handlers, answers: Map<string, Answer>): Handlers {
   const recorded = Object.entries(handlers).map(([id, handler]) => [
     id,
-    async (request: { requestId: string }, respond: unknown) => {
+    async (request: { client: { requestId: string } }, respond: unknown) => {
       const answer = await (handler as (...call: unknown[]) => Promise<Answer>)(request, respond)
-      answers.set(request.requestId, answer)
+      answers.set(request.client.requestId, answer)
       return answer
     },
   ])

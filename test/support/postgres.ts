@@ -6,7 +6,8 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { pino } from 'pino'
-import { migrateServer, migrateToLatest } from '../../src/database/migrate.ts'
+import { migrateServer } from '../../src/database/migrate.ts'
+import { updateSchema } from '../../src/schema.ts'
 
 /** PostgreSQL refuses to run as root: then it runs as nobody, from a copy that nobody can read. */
 const NOBODY = 65_534
@@ -68,7 +69,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       end(() => {
         const server = readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0] ?? ''
         const children = execFileSync('pgrep', ['-P', server], { encoding: 'utf8' }).trim().split('\n')
-        for (const pid of [server, ...children]) process.kill(Number(pid), 'SIGKILL')
+        for (const pid of [server, ...children]) killIfAlive(Number(pid))
         shell.stdin.end()
       }),
     async start() {
@@ -91,7 +92,7 @@ export async function createTemplate(serverUrl: string): Promise<void> {
   const url = databaseUrl(serverUrl, TEMPLATE)
   await migrateServer(
     { kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, preparedStatements: true, migrateAtStart: true },
-    migrateToLatest,
+    updateSchema,
   )
 }
 
@@ -109,6 +110,15 @@ export async function execute(url: string, statement: string): Promise<void> {
     await client.query(statement)
   } finally {
     await client.end()
+  }
+}
+
+/** A connection's process may end by itself once its server has. */
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { instantOf, storedDueDate } from '../../src/tasks/due-date.ts'
+import { instantOf } from '../../src/instant.ts'
+import { storedDueDate } from '../../src/tasks/due-date.ts'
 
 t.test('due dates as they are stored', async (t) => {
   t.test('a date is a day, without an instant of its own', async (t) => {

@@ -112,6 +112,115 @@ export type AuthResult = {
     scope: Scope;
 };
 
+export type RefreshRequest = {
+    /**
+     * The `refreshToken` of the last answer.
+     */
+    refreshToken: string;
+};
+
+/**
+ * Your present password. A wrong one answers 422.
+ */
+export type OwnPassword = string;
+
+export type CurrentPassword = {
+    currentPassword: OwnPassword;
+};
+
+export type PasswordChange = {
+    currentPassword: OwnPassword;
+    newPassword: Password;
+};
+
+/**
+ * An IP address.
+ */
+export type Address = string | null;
+
+/**
+ * What the client called itself (`User-Agent`).
+ */
+export type UserAgent = string | null;
+
+export type ScopeName = string;
+
+export type ScopeNames = Array<ScopeName>;
+
+export type Session = {
+    id: Id;
+    /**
+     * Whether this is the session that asks.
+     */
+    current: boolean;
+    scopes: ScopeNames;
+    userAgent: UserAgent;
+    /**
+     * Where the login came from.
+     */
+    address: Address;
+    createdAt: Instant;
+    /**
+     * To the minute.
+     */
+    lastUsedAt: Instant;
+    /**
+     * When it ends at the latest. Without use it ends earlier, by default after 30 days.
+     */
+    expiresAt: Instant;
+};
+
+export type SessionPage = {
+    items: Array<Session>;
+    nextCursor: NextCursor;
+};
+
+/**
+ * For you, to tell it from others.
+ */
+export type ApiTokenName = string;
+
+export type ApiTokenScope = 'tasks:read' | 'tasks:write' | 'account:read' | 'account:write' | 'admin';
+
+export type NewApiToken = {
+    name: ApiTokenName;
+    scopes: Array<ApiTokenScope>;
+    expiresInDays?: number;
+    currentPassword: OwnPassword;
+};
+
+export type ApiToken = {
+    id: Id;
+    name: ApiTokenName;
+    scopes: ScopeNames;
+    createdAt: Instant;
+    expiresAt: Instant;
+    lastUsedAt: LastUsedAt;
+};
+
+/**
+ * To the minute; `null` for one that was never used.
+ */
+export type LastUsedAt = string | null;
+
+export type ApiTokenPage = {
+    items: Array<ApiToken>;
+    nextCursor: NextCursor;
+};
+
+export type CreatedApiToken = {
+    id: Id;
+    name: ApiTokenName;
+    scopes: ScopeNames;
+    createdAt: Instant;
+    expiresAt: Instant;
+    lastUsedAt: LastUsedAt;
+    /**
+     * The token, for the `Authorization` header. Keep it now: it is not shown again.
+     */
+    token: string;
+};
+
 export type User = {
     id: Id;
     email: Email;
@@ -151,6 +260,59 @@ export type AdminUser = {
 
 export type AdminUserPage = {
     items: Array<AdminUser>;
+    nextCursor: NextCursor;
+};
+
+export type AdminUserPatch = {
+    role?: Role;
+    disabled?: boolean;
+};
+
+/**
+ * `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
+ * `login.succeeded`, `login.failed`, `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
+ * `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, or `access.denied`. There may be more.
+ *
+ */
+export type AuditAction = string;
+
+export type AuditEvent = {
+    id: Id;
+    occurredAt: Instant;
+    action: AuditAction;
+    /**
+     * The operation that brought it about; `null` for a command of an operator.
+     */
+    operation: string | null;
+    /**
+     * Whom it concerns.
+     */
+    userId: OptionalId;
+    /**
+     * Who brought it about.
+     */
+    actorId: OptionalId;
+    /**
+     * The session of whoever brought it about.
+     */
+    sessionId: OptionalId;
+    /**
+     * The API token of whoever brought it about, if it was no session.
+     */
+    apiTokenId: OptionalId;
+    changedFields: Array<string>;
+    address: Address;
+    userAgent: UserAgent;
+    /**
+     * The `X-Request-Id` of the request.
+     */
+    requestId: string | null;
+};
+
+export type OptionalId = string | null;
+
+export type AuditEventPage = {
+    items: Array<AuditEvent>;
     nextCursor: NextCursor;
 };
 
@@ -409,6 +571,21 @@ export type ListId = Id;
 export type TaskId = Id;
 
 /**
+ * The session's id.
+ */
+export type SessionId = Id;
+
+/**
+ * The API token's id.
+ */
+export type TokenId = Id;
+
+/**
+ * The user's id.
+ */
+export type UserId = Id;
+
+/**
  * How many items a page holds at most.
  */
 export type Limit = number;
@@ -618,6 +795,55 @@ export type CreateTokenResponses = {
 
 export type CreateTokenResponse = CreateTokenResponses[keyof CreateTokenResponses];
 
+export type RefreshData = {
+    body: RefreshRequest;
+    path?: never;
+    query?: never;
+    url: '/auth/refresh';
+};
+
+export type RefreshErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * The refresh token is unknown, expired, used or revoked.
+     */
+    401: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RefreshError = RefreshErrors[keyof RefreshErrors];
+
+export type RefreshResponses = {
+    /**
+     * The next tokens.
+     */
+    200: AuthResult;
+};
+
+export type RefreshResponse = RefreshResponses[keyof RefreshResponses];
+
 export type LogoutData = {
     body?: never;
     path?: never;
@@ -634,6 +860,10 @@ export type LogoutErrors = {
      * There is no access token, or it is invalid, expired or revoked.
      */
     401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
     /**
      * The request is readable but breaks its schema; `errors` says where.
      */
@@ -760,6 +990,434 @@ export type UpdateMeResponses = {
 };
 
 export type UpdateMeResponse = UpdateMeResponses[keyof UpdateMeResponses];
+
+export type ChangePasswordData = {
+    body: PasswordChange;
+    path?: never;
+    query?: never;
+    url: '/users/me/password';
+};
+
+export type ChangePasswordErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ChangePasswordError = ChangePasswordErrors[keyof ChangePasswordErrors];
+
+export type ChangePasswordResponses = {
+    /**
+     * Changed.
+     */
+    204: void;
+};
+
+export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
+
+export type DeleteMeData = {
+    body: CurrentPassword;
+    path?: never;
+    query?: never;
+    url: '/users/me/delete';
+};
+
+export type DeleteMeErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * You are the last admin.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteMeError = DeleteMeErrors[keyof DeleteMeErrors];
+
+export type DeleteMeResponses = {
+    /**
+     * Deleted.
+     */
+    204: void;
+};
+
+export type DeleteMeResponse = DeleteMeResponses[keyof DeleteMeResponses];
+
+export type RevokeOtherSessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/sessions';
+};
+
+export type RevokeOtherSessionsErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeOtherSessionsError = RevokeOtherSessionsErrors[keyof RevokeOtherSessionsErrors];
+
+export type RevokeOtherSessionsResponses = {
+    /**
+     * They have ended.
+     */
+    204: void;
+};
+
+export type RevokeOtherSessionsResponse = RevokeOtherSessionsResponses[keyof RevokeOtherSessionsResponses];
+
+export type ListSessionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/sessions';
+};
+
+export type ListSessionsErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
+
+export type ListSessionsResponses = {
+    /**
+     * A page of sessions.
+     */
+    200: SessionPage;
+};
+
+export type ListSessionsResponse = ListSessionsResponses[keyof ListSessionsResponses];
+
+export type RevokeSessionData = {
+    body?: never;
+    path: {
+        /**
+         * The session's id.
+         */
+        sessionId: Id;
+    };
+    query?: never;
+    url: '/sessions/{sessionId}';
+};
+
+export type RevokeSessionErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeSessionError = RevokeSessionErrors[keyof RevokeSessionErrors];
+
+export type RevokeSessionResponses = {
+    /**
+     * It has ended.
+     */
+    204: void;
+};
+
+export type RevokeSessionResponse = RevokeSessionResponses[keyof RevokeSessionResponses];
+
+export type ListApiTokensData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/api-tokens';
+};
+
+export type ListApiTokensErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListApiTokensError = ListApiTokensErrors[keyof ListApiTokensErrors];
+
+export type ListApiTokensResponses = {
+    /**
+     * A page of API tokens.
+     */
+    200: ApiTokenPage;
+};
+
+export type ListApiTokensResponse = ListApiTokensResponses[keyof ListApiTokensResponses];
+
+export type CreateApiTokenData = {
+    body: NewApiToken;
+    path?: never;
+    query?: never;
+    url: '/api-tokens';
+};
+
+export type CreateApiTokenErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * You have 100 API tokens already.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateApiTokenError = CreateApiTokenErrors[keyof CreateApiTokenErrors];
+
+export type CreateApiTokenResponses = {
+    /**
+     * The new API token, with its secret.
+     */
+    201: CreatedApiToken;
+};
+
+export type CreateApiTokenResponse = CreateApiTokenResponses[keyof CreateApiTokenResponses];
+
+export type RevokeApiTokenData = {
+    body?: never;
+    path: {
+        /**
+         * The API token's id.
+         */
+        tokenId: Id;
+    };
+    query?: never;
+    url: '/api-tokens/{tokenId}';
+};
+
+export type RevokeApiTokenErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeApiTokenError = RevokeApiTokenErrors[keyof RevokeApiTokenErrors];
+
+export type RevokeApiTokenResponses = {
+    /**
+     * Revoked.
+     */
+    204: void;
+};
+
+export type RevokeApiTokenResponse = RevokeApiTokenResponses[keyof RevokeApiTokenResponses];
 
 export type ListListsData = {
     body?: never;
@@ -1693,6 +2351,254 @@ export type ListUsersResponses = {
 };
 
 export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
+
+export type DeleteUserData = {
+    body?: never;
+    path: {
+        /**
+         * The user's id.
+         */
+        userId: Id;
+    };
+    query?: never;
+    url: '/admin/users/{userId}';
+};
+
+export type DeleteUserErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The user is the last admin.
+     */
+    409: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteUserError = DeleteUserErrors[keyof DeleteUserErrors];
+
+export type DeleteUserResponses = {
+    /**
+     * Deleted.
+     */
+    204: void;
+};
+
+export type DeleteUserResponse = DeleteUserResponses[keyof DeleteUserResponses];
+
+export type GetUserData = {
+    body?: never;
+    path: {
+        /**
+         * The user's id.
+         */
+        userId: Id;
+    };
+    query?: never;
+    url: '/admin/users/{userId}';
+};
+
+export type GetUserErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetUserError = GetUserErrors[keyof GetUserErrors];
+
+export type GetUserResponses = {
+    /**
+     * The user.
+     */
+    200: AdminUser;
+};
+
+export type GetUserResponse = GetUserResponses[keyof GetUserResponses];
+
+export type UpdateUserData = {
+    body: AdminUserPatch;
+    path: {
+        /**
+         * The user's id.
+         */
+        userId: Id;
+    };
+    query?: never;
+    url: '/admin/users/{userId}';
+};
+
+export type UpdateUserErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The user is the last admin.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateUserError = UpdateUserErrors[keyof UpdateUserErrors];
+
+export type UpdateUserResponses = {
+    /**
+     * The user as they are now.
+     */
+    200: AdminUser;
+};
+
+export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
+
+export type ListAuditEventsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only events that concern this user, or that they brought about.
+         */
+        userId?: Id;
+        /**
+         * Only events of this kind.
+         */
+        action?: AuditAction;
+        /**
+         * Only events of this time or later.
+         */
+        from?: string;
+        /**
+         * Only events before this time.
+         */
+        to?: string;
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/admin/audit-events';
+};
+
+export type ListAuditEventsErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListAuditEventsError = ListAuditEventsErrors[keyof ListAuditEventsErrors];
+
+export type ListAuditEventsResponses = {
+    /**
+     * A page of events.
+     */
+    200: AuditEventPage;
+};
+
+export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
 
 export type GetLivenessData = {
     body?: never;

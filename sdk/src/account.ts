@@ -1,0 +1,23 @@
+import type { Answer, Call, CallOptions } from './call.js'
+import { changePassword, deleteMe } from './generated/sdk.gen.js'
+import type { CurrentPassword, PasswordChange } from './generated/types.gen.js'
+import type { Transport } from './transport.js'
+
+export class Account {
+  readonly #transport: Transport
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** Sets a new password and ends all your other sessions. */
+  changePassword(change: PasswordChange, options: CallOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => changePassword({ ...wire, body: change }), options)
+  }
+
+  /** Deletes you and all that is yours, for good. */
+  deleteMe(confirmation: CurrentPassword, options: CallOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => deleteMe({ ...wire, body: confirmation }), options)
+  }
+}

@@ -1,0 +1,30 @@
+import { recordEvent } from '../audit/events.ts'
+import type { Identity } from '../auth/identity.ts'
+import { requireOwnPassword, wrongPassword } from '../auth/login.ts'
+import { requireUncommonPassword } from '../auth/password-rules.ts'
+import { revokeSessions } from '../auth/queries.ts'
+import type { Context } from '../context.ts'
+import type { HandlersOf } from '../contract/types.ts'
+import { updatePasswordHash } from '../users/queries.ts'
+import { deleteUserForGood } from './deletion.ts'
+
+export const accountHandlers = ({ db, patientDb }: Context, identity: Identity): HandlersOf<'account'> => ({
+  async changePassword({ body: { currentPassword, newPassword }, user, client }, respond) {
+    const me = await requireOwnPassword(db, identity.passwords, user, currentPassword, client)
+    requireUncommonPassword(newPassword, me, '/newPassword')
+    const passwordHash = await identity.passwords.hash(newPassword)
+    await identity.sessions.ending(db, async (trx) => {
+      // Somebody else may have changed it meanwhile: then this is not the current password any more.
+      if (!(await updatePasswordHash(trx, me.id, me.password_hash, passwordHash))) throw wrongPassword()
+      await revokeSessions(trx, user.id, user.sessionId)
+      await recordEvent(trx, client, { action: 'password.changed', userId: user.id, actor: user })
+    })
+    return respond(204)
+  },
+
+  async deleteMe({ body: { currentPassword }, user, client }, respond) {
+    await requireOwnPassword(db, identity.passwords, user, currentPassword, client)
+    await identity.sessions.ending(patientDb, (trx) => deleteUserForGood(trx, user.id, user, client))
+    return respond(204)
+  },
+})

@@ -1,0 +1,59 @@
+import { recordEvent } from '../audit/events.ts'
+import type { Identity } from '../auth/identity.ts'
+import { requireOwnPassword } from '../auth/login.ts'
+import type { Context } from '../context.ts'
+import type { HandlersOf } from '../contract/types.ts'
+import { createdAtOf, newId } from '../id.ts'
+import { conflict, notFound, Problem } from '../problem.ts'
+import { lockUser } from '../users/queries.ts'
+import { presentApiToken, presentCreatedApiToken } from './presenter.ts'
+import { countApiTokens, deleteApiToken, insertApiToken, listApiTokens } from './queries.ts'
+import { newApiToken } from './token.ts'
+import type { ApiTokens } from './tokens.ts'
+
+const MOST_TOKENS = 100
+const DAY_MILLISECONDS = 86_400_000
+
+export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions }: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
+  async listApiTokens({ query: { limit, cursor }, user }, respond) {
+    const belongsTo = `api-tokens ${user.id}`
+    const after = cursors.after(belongsTo, cursor)
+    await lastUses.flush()
+    const rows = await listApiTokens(db, user.id, after?.id, limit + 1)
+    return respond(200, cursors.pageById(belongsTo, rows, limit, presentApiToken))
+  },
+
+  async createApiToken({ body: { name, scopes, expiresInDays, currentPassword }, user, client }, respond) {
+    // A token must not get what its maker was not given: this session may be narrower than their role.
+    const foreign = scopes.find((scope) => !user.scopes.has(scope))
+    if (foreign !== undefined) throw new Problem('FORBIDDEN', `You may not give the scope ${foreign}: this session does not have it.`)
+    await requireOwnPassword(db, passwords, user, currentPassword, client)
+
+    const id = newId()
+    const createdAt = createdAtOf(id)
+    const { token, secretHash } = newApiToken(user.id, id)
+    const row = await db.transaction().execute(async (trx) => {
+      await lockUser(trx, user.id)
+      if ((await countApiTokens(trx, user.id)) >= MOST_TOKENS) throw conflict(`There are ${MOST_TOKENS} API tokens already. Revoke one first.`)
+      await recordEvent(trx, client, { action: 'api_token.created', userId: user.id, actor: user })
+      return insertApiToken(trx, {
+        user_id: user.id,
+        id,
+        name,
+        secret_hash: secretHash,
+        scopes: [...scopes],
+        created_at: createdAt,
+        expires_at: new Date(Date.parse(createdAt) + expiresInDays * DAY_MILLISECONDS).toISOString(),
+      })
+    })
+    return respond(201, presentCreatedApiToken(row, token), { headers: { Location: `/api/v1/api-tokens/${id}` } })
+  },
+
+  async revokeApiToken({ params: { tokenId }, user, client }, respond) {
+    await sessions.ending(db, async (trx) => {
+      if (!(await deleteApiToken(trx, user.id, tokenId))) throw notFound('API token')
+      await recordEvent(trx, client, { action: 'api_token.revoked', userId: user.id, actor: user })
+    })
+    return respond(204)
+  },
+})

@@ -1,0 +1,44 @@
+import { timingSafeEqual } from 'node:crypto'
+import { API_TOKEN_PREFIX } from '../auth/identity.ts'
+import { LastUses } from '../auth/last-uses.ts'
+import { type LivePrincipal, LivePrincipals } from '../auth/live-principals.ts'
+import { updateLastUses } from '../auth/queries.ts'
+import { effectiveScopes } from '../auth/scopes.ts'
+import type { Context } from '../context.ts'
+import type { Authenticator, Principal } from '../contract/types.ts'
+import { unauthenticated } from '../problem.ts'
+import { findLiveApiToken } from './queries.ts'
+import { readApiToken } from './token.ts'
+
+type LiveApiToken = LivePrincipal & Readonly<{ secretHash: Buffer }>
+
+/** What knows who is behind an API token: made once for each server. */
+export type ApiTokens = Authenticator & Readonly<{ lastUses: LastUses }>
+
+export function createApiTokens({ db, notifications, logger }: Context): ApiTokens {
+  const lastUses = new LastUses((uses) => updateLastUses(db, 'api_tokens', uses), logger)
+  const live = new LivePrincipals<LiveApiToken>(notifications, 'api-token', async (userId, id) => {
+    const row = await findLiveApiToken(db, userId, id)
+    if (row === undefined) return undefined
+    const principal: Principal = { id: userId, role: row.role, scopes: effectiveScopes(row.role, row.scopes), sessionId: undefined, apiTokenId: id }
+    return { principal, expiresAt: Date.parse(row.expires_at), secretHash: row.secret_hash }
+  })
+  return {
+    lastUses,
+    recognises: (token) => token.startsWith(API_TOKEN_PREFIX),
+    authenticate(token) {
+      const content = readApiToken(token)
+      if (content === undefined) throw refused()
+      const { userId, tokenId, secretHash } = content
+      const check = (found: LiveApiToken | undefined) => {
+        if (found === undefined || !timingSafeEqual(found.secretHash, secretHash)) throw refused()
+        lastUses.note(userId, tokenId)
+        return found.principal
+      }
+      const found = live.find(userId, tokenId)
+      return found instanceof Promise ? found.then(check) : check(found)
+    },
+  }
+}
+
+const refused = () => unauthenticated('The API token is unknown, expired or revoked.')

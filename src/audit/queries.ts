@@ -1,0 +1,52 @@
+import { type Insertable, type Selectable, sql } from 'kysely'
+import type { AuditEvents } from '../../generated/database.ts'
+import type { Database } from '../database/database.ts'
+
+const AUDIT_COLUMNS = [
+  'id',
+  'occurred_at',
+  'action',
+  'operation',
+  'user_id',
+  'actor_id',
+  'session_id',
+  'api_token_id',
+  'changed_fields',
+  'ip_address',
+  'user_agent',
+  'request_id',
+] as const
+
+export type AuditEventRow = Pick<Selectable<AuditEvents>, (typeof AUDIT_COLUMNS)[number]>
+
+export async function insertAuditEvent(db: Database, event: Insertable<AuditEvents>): Promise<void> {
+  await db.insertInto('audit_events').values(event).execute()
+}
+
+type AuditListing = Readonly<{
+  userId: string | undefined
+  action: string | undefined
+  from: string | undefined
+  to: string | undefined
+  beforeId: string | undefined
+  limit: number
+}>
+
+/** The newest events that pass the filters, or those before a position. */
+export function listAuditEvents(db: Database, { userId, action, from, to, beforeId, limit }: AuditListing): Promise<AuditEventRow[]> {
+  let query = db.selectFrom('audit_events').select(AUDIT_COLUMNS)
+  if (userId !== undefined) query = query.where((eb) => eb.or([eb('user_id', '=', userId), eb('actor_id', '=', userId)]))
+  if (action !== undefined) query = query.where('action', '=', action)
+  if (from !== undefined) query = query.where('occurred_at', '>=', from)
+  if (to !== undefined) query = query.where('occurred_at', '<', to)
+  if (beforeId !== undefined) query = query.where('id', '<', beforeId)
+  return query.orderBy('id', 'desc').limit(limit).execute()
+}
+
+/** Ends the retention of old events; nothing else may delete them. */
+export async function deleteAuditEventsBefore(db: Database, instant: string): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await sql`set local docket.audit_retention = 'on'`.execute(trx)
+    await trx.deleteFrom('audit_events').where('occurred_at', '<', instant).execute()
+  })
+}

@@ -1,0 +1,64 @@
+import type { Principal } from '../contract/types.ts'
+import type { Notifications } from '../database/notifications.ts'
+
+/** Who is behind a session or an API token, until it expires. */
+export type LivePrincipal = Readonly<{ principal: Principal; expiresAt: number }>
+
+/** How many are remembered; the oldest goes first. */
+const MOST_REMEMBERED = 10_000
+
+/**
+ * Who is behind the sessions, or behind the API tokens, without a query on the hot path. What is remembered is used only while the instance hears all
+ * revocations (Notifications), and forgotten the moment one arrives. Guarded by test/auth/two-instances.test.ts.
+ */
+export class LivePrincipals<Found extends LivePrincipal> {
+  readonly #notifications: Notifications
+  readonly #lookUp: (userId: string, id: string) => Promise<Found | undefined>
+  readonly #remembered = new Map<string, Found>()
+  #revocations = 0
+
+  /**
+   * @param kind what a message about one of them begins with
+   * @param lookUp finds one in the database; undefined for one that has ended or expired, or whose user is disabled or gone
+   */
+  constructor(notifications: Notifications, kind: 'session' | 'api-token', lookUp: (userId: string, id: string) => Promise<Found | undefined>) {
+    this.#notifications = notifications
+    this.#lookUp = lookUp
+    const one = `${kind}:`
+    notifications.subscribe((message) => {
+      if (message?.startsWith(one) === true) this.#forget(message.slice(one.length))
+      else if (message === undefined || message.startsWith('user:')) this.#forgetAll()
+    })
+  }
+
+  find(userId: string, id: string): Found | Promise<Found | undefined> {
+    const found = this.#remembered.get(id)
+    if (found === undefined || found.principal.id !== userId || found.expiresAt <= Date.now() || !this.#notifications.isCurrent()) {
+      return this.#findAnew(userId, id)
+    }
+    return found
+  }
+
+  async #findAnew(userId: string, id: string): Promise<Found | undefined> {
+    const before = this.#revocations
+    const found = await this.#lookUp(userId, id)
+    // A revocation that came in since the query began may be of this very one: then it is not remembered.
+    if (found !== undefined && before === this.#revocations) this.#remember(id, found)
+    return found
+  }
+
+  #remember(id: string, found: Found): void {
+    if (this.#remembered.size >= MOST_REMEMBERED) for (const oldest of this.#remembered.keys()) if (this.#remembered.delete(oldest)) break
+    this.#remembered.set(id, found)
+  }
+
+  #forget(id: string): void {
+    this.#revocations += 1
+    this.#remembered.delete(id)
+  }
+
+  #forgetAll(): void {
+    this.#revocations += 1
+    this.#remembered.clear()
+  }
+}

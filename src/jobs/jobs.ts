@@ -1,0 +1,217 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CompiledQuery, sql } from 'kysely'
+import { type JobResult, type JobWithMetadata, PgBoss } from 'pg-boss'
+import type { Logger } from 'pino'
+import type { Database, DatabaseConnection } from '../database/database.ts'
+import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
+import { unavailable } from '../problem.ts'
+import { type JobDefinition, PermanentFailure, type Worker } from './definitions.ts'
+import { DEAD_JOBS, prepareQueues, prepareSchedules } from './queues.ts'
+
+/** A job that was given up, with its error; it is kept for 90 days. */
+export type DeadJob = Readonly<{ id: string; name: string; payload: object; error: string; sentAt: Date; givenUpAt: Date }>
+
+export type JobSettings = Readonly<{
+  /** Whether this process works jobs, or only sends them. */
+  works: boolean
+  /** How often a worker looks for jobs that nobody told it of: those that are due again, and those of a killed process. Seconds, 0.5 or more. */
+  pollSeconds?: number
+  /** How often one of the instances looks for jobs that have run out of time. Seconds, 1 or more. */
+  superviseSeconds?: number
+  /** How long running jobs may go on when the process is told to stop; the default leaves main.ts the time for the rest. */
+  stopMilliseconds?: number
+}>
+
+/** The longest that stopping then waits for a database that does not answer. */
+const GIVE_BACK_MILLISECONDS = 1500
+const RESTART_MILLISECONDS = 1000
+/** A missing database makes every worker complain at each poll. */
+const COMPLAINT_MILLISECONDS = 10_000
+const HOUR = 3600
+
+const MESSAGE = 'job:'
+
+/**
+ * Background jobs, kept by pg-boss in the schema `pgboss` of our database. They are sent in the transaction of the work that they follow from, so
+ * that they come into being with its commit, and are worked by whichever instance gets hold of them, at least once.
+ */
+export class Jobs {
+  readonly #connection: DatabaseConnection
+  readonly #settings: JobSettings
+  readonly #logger: Logger
+  readonly #stopping = new AbortController()
+  /** Sends as soon as it is there, also after it was stopped. */
+  #boss: PgBoss | undefined
+  #stopped: Promise<void> | undefined
+  #lastComplaint = Number.NEGATIVE_INFINITY
+  /** What wakes the workers of each job. */
+  readonly #wake = new Map<string, () => void>()
+
+  constructor(connection: DatabaseConnection, settings: JobSettings, logger: Logger) {
+    this.#connection = connection
+    this.#settings = settings
+    this.#logger = logger
+    if (!settings.works) return
+    connection.notifications.subscribe((message) => {
+      // Without a message some may have been lost.
+      if (message === undefined) for (const wake of this.#wake.values()) wake()
+      else if (message.startsWith(MESSAGE)) this.#wake.get(message.slice(MESSAGE.length))?.()
+    })
+  }
+
+  /**
+   * Adds a job to what the transaction does; it is worked soon after the commit.
+   * @param db the transaction of the work that the job follows from
+   * @param after when it may be worked, if not at once
+   * @throws Problem 503 while the database could not be reached since the start
+   */
+  async send<Payload extends object>(db: Database, { name }: JobDefinition<Payload>, payload: NoInfer<Payload>, after?: Date): Promise<void> {
+    if (this.#boss === undefined) throw unavailable('Jobs cannot be sent at the moment.')
+    const executeSql = async (text: string, values: unknown[] = []) => {
+      const { rows } = await db.executeQuery(CompiledQuery.raw(text, values))
+      return { rows }
+    }
+    await this.#boss.send(name, payload, { db: { executeSql }, ...(after && { startAfter: after }) })
+    if (after === undefined) await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${MESSAGE + name})`.execute(db)
+  }
+
+  /** Those that were given up, the newest first. */
+  async listDead(): Promise<DeadJob[]> {
+    if (this.#boss === undefined) throw unavailable('Jobs cannot be listed at the moment.')
+    const jobs = await this.#boss.findJobs<object>(DEAD_JOBS)
+    return jobs
+      .map(({ sourceId, sourceName, data, sourceOutput, sourceCreatedOn, createdOn }) => ({
+        id: String(sourceId),
+        name: String(sourceName),
+        payload: data,
+        error: String((sourceOutput as { message?: unknown } | null)?.message),
+        sentAt: sourceCreatedOn ?? createdOn,
+        givenUpAt: createdOn,
+      }))
+      .sort((a, b) => b.givenUpAt.getTime() - a.givenUpAt.getTime())
+  }
+
+  /**
+   * Makes sending possible and starts the workers. If the database or its schema is not there yet, that happens later, by itself.
+   * @param workers every job, also where none are worked: their queues must exist before anything is sent
+   */
+  async start(workers: readonly Worker[]): Promise<void> {
+    const names = workers.map(({ definition }) => definition.name)
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    if (twice !== undefined) throw new Error(`Two jobs are named ${twice}.`)
+    try {
+      await this.#open(workers)
+    } catch (error) {
+      this.#complain(error)
+      void this.#openLater(workers)
+    }
+  }
+
+  /**
+   * Takes no further jobs, and resolves when those that run have ended, or have been given back for a later try because they take too long.
+   * Sending goes on until the database is closed.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #openLater(workers: readonly Worker[]): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await sleep(RESTART_MILLISECONDS, undefined, { ref: false, signal: this.#stopping.signal }).catch(() => undefined)
+      if (this.#stopping.signal.aborted) return
+      try {
+        return await this.#open(workers)
+      } catch (error) {
+        if (!this.#stopping.signal.aborted) this.#complain(error)
+      }
+    }
+  }
+
+  async #open(workers: readonly Worker[]): Promise<void> {
+    const { works, superviseSeconds = 30 } = this.#settings
+    const definitions = workers.map(({ definition }) => definition)
+    const boss = new PgBoss({
+      db: { executeSql: this.#connection.executeSql },
+      // Where our own migrations are (install.ts).
+      migrate: false,
+      supervise: works,
+      schedule: works && definitions.some(({ cron }) => cron !== undefined),
+      superviseIntervalSeconds: superviseSeconds,
+      monitorIntervalSeconds: superviseSeconds,
+      // We have no jobs that wait for others.
+      flowIntervalSeconds: HOUR,
+    })
+    boss.on('error', (error) => this.#complain(error))
+    boss.on('warning', ({ message }) => this.#logger.warn({ warning: message }, 'jobs'))
+    try {
+      await boss.start()
+      await prepareQueues(boss, definitions)
+      if (works) {
+        await prepareSchedules(boss, definitions)
+        for (const worker of workers) await this.#work(boss, worker)
+      }
+      this.#stopping.signal.throwIfAborted()
+      this.#boss = boss
+    } catch (error) {
+      await boss.stop({ graceful: false }).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #work(boss: PgBoss, worker: Worker): Promise<void> {
+    const { name, concurrency } = worker.definition
+    const options = { pollingIntervalSeconds: this.#settings.pollSeconds ?? 2, includeMetadata: true, perJobResults: true } as const
+    const ids: string[] = []
+    for (let count = 0; count < concurrency; count++) {
+      const id: string = await boss.work<object, unknown, typeof options>(name, options, async (jobs) => {
+        // Then it looks for the next one as soon as this one has ended.
+        boss.notifyWorker(id)
+        return Promise.all(jobs.map((job) => this.#attempt(worker, job)))
+      })
+      ids.push(id)
+    }
+    this.#wake.set(name, () => {
+      for (const id of ids) boss.notifyWorker(id)
+    })
+  }
+
+  async #attempt({ definition, handle }: Worker, job: JobWithMetadata<object>): Promise<JobResult> {
+    const { id, name, retryCount, retryLimit } = job
+    const outOfTime = AbortSignal.timeout(definition.timeout * 1000)
+    const signal = AbortSignal.any([outOfTime, job.signal])
+    try {
+      await Promise.race([handle(job.data as never, { jobId: id, number: retryCount + 1, signal }), rejectWhen(outOfTime)])
+      return { id, status: 'completed' }
+    } catch (error) {
+      const dead = error instanceof PermanentFailure || retryCount >= retryLimit
+      const line = { job: name, jobId: id, attempt: retryCount + 1, err: error }
+      if (dead) this.#logger.error(line, 'job given up')
+      else this.#logger.warn(line, 'job failed, to be tried again')
+      // Not the error itself: drivers attach statements and answers to theirs.
+      return { id, status: dead ? 'deadletter' : 'failed', output: { message: error instanceof Error ? error.message : String(error) } }
+    }
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort()
+    const boss = this.#boss
+    if (boss === undefined) return
+    const ended = Promise.all([...this.#wake.keys()].map((name) => boss.offWork(name)))
+    await Promise.race([ended, sleep(this.#settings.stopMilliseconds ?? 6000, undefined, { ref: false })])
+    const givenBack = boss.stop({ graceful: false }).catch((error) => this.#complain(error))
+    await Promise.race([givenBack, sleep(GIVE_BACK_MILLISECONDS, undefined, { ref: false })])
+  }
+
+  #complain(error: unknown): void {
+    if (performance.now() - this.#lastComplaint < COMPLAINT_MILLISECONDS) return
+    this.#lastComplaint = performance.now()
+    this.#logger.warn({ error: (error as Error).message }, 'jobs cannot be worked at the moment')
+  }
+}
+
+function rejectWhen(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('It took too long.')), { once: true })
+  })
+}

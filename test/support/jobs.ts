@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { openDatabase } from '../../src/database/client.ts'
+import type { Database } from '../../src/database/database.ts'
+import type { Worker } from '../../src/jobs/definitions.ts'
+import { type JobSettings, Jobs } from '../../src/jobs/jobs.ts'
+import { updateSchema } from '../../src/schema.ts'
+import { createDatabase, testConfig } from './app.ts'
+
+export type TestJobs = Readonly<{ jobs: Jobs; db: Database; logged: readonly Record<string, unknown>[]; close(): Promise<void> }>
+
+/** The jobs of an instance without its server, over a database of its own unless one is given, by URL or by directory. They end with the test. */
+export async function startJobs(t: Test, workers: readonly Worker[], settings: Partial<JobSettings> = {}, database?: string): Promise<TestJobs> {
+  const url = database ?? (await createDatabase(t))
+  const logged: Record<string, unknown>[] = []
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const embedded = url === undefined || !url.startsWith('postgres:')
+  const connection = await openDatabase(testConfig(embedded ? undefined : url, { ...(url && { DATA_DIR: url }) }).database, logger)
+  if (embedded) await updateSchema(connection.db, connection.executeSql)
+  const jobs = new Jobs(connection, { works: true, pollSeconds: 0.5, superviseSeconds: 1, ...settings }, logger)
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= jobs.stop().then(() => connection.close())
+    return closed
+  }
+  t.teardown(close)
+  await jobs.start(workers)
+  return { jobs, db: connection.db, logged, close }
+}
+
+/** Resolves when it is so. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const startedAt = Date.now(); !(await isSo()); await sleep(20)) {
+    if (Date.now() - startedAt > 60_000) throw new Error(`It never came true: ${isSo}`)
+  }
+}
+
+/** How many jobs of this name are in each state, such as `{ completed: 1 }`. */
+export async function statesOf(db: Database, name: string): Promise<Record<string, number>> {
+  const { rows } = await sql<{ state: string; count: number }>`
+    select state::text, count(*) from pgboss.job where name = ${name} group by state`.execute(db)
+  return Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)]))
+}
