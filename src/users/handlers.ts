@@ -1,7 +1,7 @@
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
-import { unauthenticated } from '../problem.ts'
+import { gone } from './gone.ts'
 import { presentUser } from './presenter.ts'
 import * as users from './queries.ts'
 import { refusingTaken } from './taken.ts'
@@ -30,6 +30,3 @@ export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> =>
     return respond(200, presentUser(me))
   },
 })
-
-/** The user was deleted between the check of the token and now. */
-const gone = () => unauthenticated('The access token is not valid.')
