@@ -50,13 +50,25 @@ export async function lockAdmins(trx: Transaction): Promise<string[]> {
     .where('role', '=', 'admin')
     .where('disabled_at', 'is', null)
     .orderBy('id')
-    .forUpdate()
+    // Not in the way of rows that refer to them.
+    .forNoKeyUpdate()
     .execute()
   return admins.map(({ id }) => id)
 }
 
-/** @returns whether there was such a user */
+/** The user's tasks, which nobody else can change until this transaction ends: what changes one locks it first, then its user, then its list. */
+export async function lockTasks(trx: Transaction, id: string): Promise<void> {
+  await trx.selectFrom('tasks').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
+}
+
+/**
+ * Deletes a user whose tasks are locked (lockTasks). Whoever creates a task at the same time holds its list and may still refer to its user: so the user
+ * is locked for all else first, then the lists, and only then for everything (test/security/account-races.test.ts).
+ * @returns whether there was such a user
+ */
 export async function deleteUser(trx: Transaction, id: string): Promise<boolean> {
+  await trx.selectFrom('users').select('id').where('id', '=', id).forNoKeyUpdate().execute()
+  await trx.selectFrom('lists').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
   const { numDeletedRows } = await trx.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow()
   return numDeletedRows > 0n
 }
