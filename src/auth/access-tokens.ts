@@ -90,12 +90,19 @@ export class AccessTokens {
     return verified
   }
 
-  /** The key that the header of a token names (RFC 7515 §4.1.4), unless that is the present one. It is looked up among ours and nowhere else. */
+  /**
+   * The key that the header of a token names (RFC 7515 §4.1.4), unless that is the present one, by which tokens without a name are signed (1.0.0). It is
+   * looked up among ours and nowhere else.
+   * @throws Error for a name that is none of ours: we have never signed under it
+   */
   #previousKeyOf(token: string): { key: Buffer } | undefined {
     const [header = ''] = token.split('.')
     const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid?: unknown }
-    const previous = this.#keys.slice(1).find(({ id }) => id === kid)
-    return previous && { key: previous.bytes }
+    const [current, ...previous] = this.#keys
+    if (kid === undefined || kid === current.id) return undefined
+    const named = previous.find(({ id }) => id === kid)
+    if (named === undefined) throw new Error('The key is unknown.')
+    return { key: named.bytes }
   }
 }
 

@@ -8,7 +8,7 @@ const FORM = 'Content-Type: application/x-www-form-urlencoded'
 const REFUSED = '400 invalid_grant'
 const TOO_LONG = '400 invalid_request'
 
-/** A refresh token is user, session and counter under an HMAC: none of them can be another. */
+/** A refresh token is user, session and counter under an HMAC: none of them can be another, in neither of the two ways to refresh. */
 t.test('refresh tokens', async (t) => {
   const { url, as, context, register, logged } = await startApp(t)
   const [ada, eve, gone, disabled, out, late, idle] = [
@@ -30,6 +30,7 @@ t.test('refresh tokens', async (t) => {
 
   const grant = (refresh_token: string, more: Record<string, string> = {}) =>
     requestOf('POST /api/v1/auth/token', [FORM], new URLSearchParams({ grant_type: 'refresh_token', refresh_token, ...more }).toString())
+  const refresh = (refreshToken: string) => requestOf('POST /api/v1/auth/refresh', [], JSON.stringify({ refreshToken }))
   const token = ada.refreshToken
   const bytes = Buffer.from(token, 'base64url')
   const eves = Buffer.from(eve.refreshToken, 'base64url')
@@ -46,59 +47,87 @@ t.test('refresh tokens', async (t) => {
     return buffer
   }
   const [ours, accessKey, cursor] = [context.keys.refreshToken, context.keys.accessToken, context.keys.cursor].map(([{ bytes }]) => bytes)
-  const flipped = Array.from(bytes, (byte, index): Attack => [`another byte ${index}`, grant(spliced(index, Buffer.from([byte ^ 1]))), REFUSED])
-
+  const tokens: Readonly<Record<string, string>> = {
+    ...Object.fromEntries(Array.from(bytes, (byte, index) => [`another byte ${index}`, spliced(index, Buffer.from([byte ^ 1]))])),
+    'the user of another': spliced(0, eves.subarray(0, 16)),
+    'the session of another': spliced(16, eves.subarray(16, 32)),
+    'user and session of another': spliced(0, eves.subarray(0, 32)),
+    'the signature of another': spliced(36, eves.subarray(36)),
+    'user and session in the other order': spliced(0, Buffer.concat([bytes.subarray(16, 32), bytes.subarray(0, 16)])),
+    'the next counter': spliced(32, counter(1)),
+    'the last counter': spliced(32, counter(0xffffffff)),
+    'no signature': spliced(36, Buffer.alloc(32)),
+    'a signature by the key of access tokens': spliced(0, bytes.subarray(0, 0), accessKey),
+    'a signature by the key of cursors': spliced(0, bytes.subarray(0, 0), cursor),
+    'a signature by no key': spliced(0, bytes.subarray(0, 0), Buffer.alloc(0)),
+    'a counter that is not there yet, properly signed': spliced(32, counter(1), ours),
+    'a counter that no column holds, properly signed': spliced(32, counter(0xffffffff), ours),
+    'a counter at the end of the column, properly signed': spliced(32, counter(0x7fffffff), ours),
+    'the session of another, properly signed': spliced(16, eves.subarray(16, 32), ours),
+    'the user of another, properly signed': spliced(0, eves.subarray(0, 16), ours),
+    'ids of nothing but zeros, properly signed': spliced(0, Buffer.alloc(32), ours),
+    'without its last character': token.slice(0, -1),
+    'without its first character': token.slice(1),
+    'half of it': token.slice(0, 45),
+    'one character more': `${token}A`,
+    'three spare bits': `${token.slice(0, -1)}${String.fromCharCode(token.charCodeAt(token.length - 1) + 1)}`,
+    padding: `${token}=`,
+    'a space before it': ` ${token}`,
+    'a line feed behind it': `${token}\n`,
+    'a quote around it': `"${token}"`,
+    '"Bearer" before it': `Bearer ${token}`,
+    'another case': token.toLowerCase(),
+    'the other base 64': bytes.toString('base64'),
+    hexadecimal: bytes.toString('hex'),
+    'twice over': token + token,
+    'two tokens': `${token},${eve.refreshToken}`,
+    'the access token': ada.accessToken,
+    'the start of the access token': ada.accessToken.slice(0, 255),
+    'the id of the user': ada.id,
+    'an API token that nobody made': 'dkt_0123456789_abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG_000000',
+    SQL: "' or true --",
+    'letters beyond ASCII': '\u{e4}\u{1f512}',
+    zeros: 'A'.repeat(91),
+    '255 characters': 'A'.repeat(255),
+    '256 characters': 'A'.repeat(256),
+    null: 'null',
+    'the token of a user who is deleted': gone.refreshToken,
+    'the token of a user who is disabled': disabled.refreshToken,
+    'the token of a session that has ended': out.refreshToken,
+    'the token of a session that has expired': late.refreshToken,
+    'the token of a session that was idle for too long': idle.refreshToken,
+    'the password as a token': PASSWORD,
+    'an empty API token': 'dkt_',
+  }
   expectVerdicts(t, url, [
-    ...flipped,
-    ['the user of another', grant(spliced(0, eves.subarray(0, 16))), REFUSED],
-    ['the session of another', grant(spliced(16, eves.subarray(16, 32))), REFUSED],
-    ['user and session of another', grant(spliced(0, eves.subarray(0, 32))), REFUSED],
-    ['the signature of another', grant(spliced(36, eves.subarray(36))), REFUSED],
-    ['user and session in the other order', grant(spliced(0, Buffer.concat([bytes.subarray(16, 32), bytes.subarray(0, 16)]))), REFUSED],
-    ['the next counter', grant(spliced(32, counter(1))), REFUSED],
-    ['the last counter', grant(spliced(32, counter(0xffffffff))), REFUSED],
-    ['no signature', grant(spliced(36, Buffer.alloc(32))), REFUSED],
-    ['a signature by the key of access tokens', grant(spliced(0, bytes.subarray(0, 0), accessKey)), REFUSED],
-    ['a signature by the key of cursors', grant(spliced(0, bytes.subarray(0, 0), cursor)), REFUSED],
-    ['a signature by no key', grant(spliced(0, bytes.subarray(0, 0), Buffer.alloc(0))), REFUSED],
-    ['a counter that is not there yet, properly signed', grant(spliced(32, counter(1), ours)), REFUSED],
-    ['a counter that no column holds, properly signed', grant(spliced(32, counter(0xffffffff), ours)), REFUSED],
-    ['a counter at the end of the column, properly signed', grant(spliced(32, counter(0x7fffffff), ours)), REFUSED],
-    ['the session of another, properly signed', grant(spliced(16, eves.subarray(16, 32), ours)), REFUSED],
-    ['the user of another, properly signed', grant(spliced(0, eves.subarray(0, 16), ours)), REFUSED],
-    ['ids of nothing but zeros, properly signed', grant(spliced(0, Buffer.alloc(32), ours)), REFUSED],
-    ['without its last character', grant(token.slice(0, -1)), REFUSED],
-    ['without its first character', grant(token.slice(1)), REFUSED],
-    ['half of it', grant(token.slice(0, 45)), REFUSED],
-    ['one character more', grant(`${token}A`), REFUSED],
-    ['three spare bits', grant(`${token.slice(0, -1)}${String.fromCharCode(token.charCodeAt(token.length - 1) + 1)}`), REFUSED],
-    ['padding', grant(`${token}=`), REFUSED],
-    ['a space before it', grant(` ${token}`), REFUSED],
-    ['a line feed behind it', grant(`${token}\n`), REFUSED],
-    ['a quote around it', grant(`"${token}"`), REFUSED],
-    ['"Bearer" before it', grant(`Bearer ${token}`), REFUSED],
-    ['another case', grant(token.toLowerCase()), REFUSED],
-    ['the other base 64', grant(bytes.toString('base64')), REFUSED],
-    ['hexadecimal', grant(bytes.toString('hex')), REFUSED],
-    ['twice over', grant(token + token), REFUSED],
-    ['two tokens', grant(`${token},${eve.refreshToken}`), REFUSED],
-    ['the access token', grant(ada.accessToken), TOO_LONG],
-    ['the start of the access token', grant(ada.accessToken.slice(0, 255)), REFUSED],
-    ['the id of the user', grant(ada.id), REFUSED],
-    ['an API token that nobody made', grant('dkt_0123456789_abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG_000000'), REFUSED],
-    ['SQL', grant("' or true --"), REFUSED],
-    ['letters beyond ASCII', grant('\u{e4}\u{1f512}'), REFUSED],
-    ['zeros', grant('A'.repeat(91)), REFUSED],
-    ['255 characters', grant('A'.repeat(255)), REFUSED],
-    ['256 characters', grant('A'.repeat(256)), TOO_LONG],
-    ['null', grant('null'), REFUSED],
-    ['the token of a user who is deleted', grant(gone.refreshToken), REFUSED],
-    ['the token of a user who is disabled', grant(disabled.refreshToken), REFUSED],
-    ['the token of a session that has ended', grant(out.refreshToken), REFUSED],
-    ['the token of a session that has expired', grant(late.refreshToken), REFUSED],
-    ['the token of a session that was idle for too long', grant(idle.refreshToken), REFUSED],
+    ...Object.entries(tokens).flatMap(([what, bad]): Attack[] => [
+      [`form: ${what}`, grant(bad), bad.length > 255 ? TOO_LONG : REFUSED],
+      [`JSON: ${what}`, refresh(bad), bad.length > 255 ? '422 body/refreshToken maxLength' : '401 UNAUTHENTICATED'],
+    ]),
+    ...(
+      [
+        ['nothing', '{}', '422 body/refreshToken required'],
+        ['no text', '{"refreshToken":""}', '422 body/refreshToken minLength'],
+        ['null', '{"refreshToken":null}', '422 body/refreshToken type'],
+        ['a number', '{"refreshToken":1}', '422 body/refreshToken type'],
+        ['true', '{"refreshToken":true}', '422 body/refreshToken type'],
+        ['a list', JSON.stringify({ refreshToken: [token] }), '422 body/refreshToken type'],
+        ['an object', JSON.stringify({ refreshToken: { $ne: '' } }), '422 body/refreshToken type'],
+        ['a text', JSON.stringify(token), '422 body type'],
+        ['the name of the form', JSON.stringify({ refresh_token: token }), '422 body/refreshToken required'],
+        ['a scope', JSON.stringify({ refreshToken: token, scope: 'admin' }), '422 body/scope additionalProperties'],
+        ['a user', JSON.stringify({ refreshToken: token, userId: eve.id }), '422 body/userId additionalProperties'],
+        ['two tokens', `{"refreshToken":"${token}","refreshToken":"${eve.refreshToken}"}`, '400 MALFORMED_REQUEST'],
+        ['NUL', JSON.stringify({ refreshToken: `${token}\0` }), '422 body/refreshToken characters'],
+        ['a lone surrogate', '{"refreshToken":"\\ud83d"}', '422 body/refreshToken characters'],
+      ] as const
+    ).map(([what, body, verdict]): Attack => [`JSON: ${what}`, requestOf('POST /api/v1/auth/refresh', [], body), verdict]),
+    ['JSON: as a form', requestOf('POST /api/v1/auth/refresh', [FORM], `refreshToken=${token}`), '415 UNSUPPORTED_MEDIA_TYPE'],
+    ['JSON: in the query', requestOf(`POST /api/v1/auth/refresh?refreshToken=${token}`, [], '{}'), '422 query/refreshToken additionalProperties'],
+    ['JSON: in a cookie', requestOf('POST /api/v1/auth/refresh', [`Cookie: refreshToken=${token}`], '{}'), '422 body/refreshToken required'],
+    ['JSON: as a bearer', requestOf('POST /api/v1/auth/refresh', [`Authorization: Bearer ${token}`], '{}'), '422 body/refreshToken required'],
     [
-      'as JSON',
+      'form: as JSON',
       requestOf('POST /api/v1/auth/token', [], JSON.stringify({ grant_type: 'refresh_token', refresh_token: token })),
       '415 invalid_request',
     ],
@@ -114,7 +143,6 @@ t.test('refresh tokens', async (t) => {
       requestOf('POST /api/v1/auth/login', [], JSON.stringify({ username: ada.username, password: token })),
       '401 INVALID_CREDENTIALS',
     ],
-    ['the password as a token', grant(PASSWORD), REFUSED],
   ])
 
   const successorOf = async (answer: { body: string }) => JSON.parse(answer.body).refresh_token as string
@@ -136,6 +164,17 @@ t.test('refresh tokens', async (t) => {
       accessToken = refreshed.access_token
     }
     await as({ accessToken })('createTask', { body: { title: 'x' }, expect: 403 })
+  })
+
+  t.test('a narrowed login stays narrowed, refreshed in either way', async (t) => {
+    const body = { grant_type: 'password', username: eve.username, password: PASSWORD, scope: 'account:read' } as const
+    const { body: login } = await as()('createToken', { body, expect: 200 })
+    const { body: second } = await as()('refresh', { body: { refreshToken: login.refresh_token }, expect: 200 })
+    t.equal(second.scope, 'account:read')
+    const third = JSON.parse((await exchange(url, grant(second.refreshToken, { scope: 'account:write' }))).body)
+    t.equal(third.scope, 'account:read')
+    await as({ accessToken: third.access_token })('updateMe', { body: { timeZone: 'UTC' }, expect: 403 })
+    await as(second)('listTasks', { expect: 403 })
   })
 
   t.test('a stolen token: whoever uses an old one ends the session for both, and no other session', async (t) => {
