@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { operations } from '../../generated/operations.ts'
 import { acceptable, createIds, everyHandler, isForm, OPERATIONS, serve, WITH_BODY } from '../contract/walk.ts'
-import { exchange } from '../http/raw.ts'
+import { exchange, type RawAnswer } from '../http/raw.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 import { urlOf } from '../support/client.ts'
 import { requestOf } from './attacks.ts'
@@ -20,6 +20,7 @@ t.test('logs', async (t) => {
     return secret
   }
 
+  const refusals: RawAnswer[] = []
   let thrown = ''
   const broken = await serve(t, context, (handlers) =>
     everyHandler(handlers, async () => {
@@ -72,8 +73,8 @@ t.test('logs', async (t) => {
         requestOf(`${method} ${pathname}`, [bearer, `Content-Type: ${marker(`${id}: a type`)}`], 'x'),
       )
     }
-    for (const bytes of tries) await exchange(url, bytes)
-    await exchange(broken, requestOf(`${method} ${pathname}`, [bearer, ...typed], text))
+    for (const bytes of tries) refusals.push(await exchange(url, bytes))
+    refusals.push(await exchange(broken, requestOf(`${method} ${pathname}`, [bearer, ...typed], text)))
   }
 
   const password = marker('the password of somebody who registers')
@@ -98,7 +99,31 @@ t.test('logs', async (t) => {
   await exchange(url, requestOf(`GET /api/v1/tasks/%zz${'?'}${marker('the query of a broken path')}`))
   await exchange(url, requestOf(`GET /nowhere?${marker('the query of a path that is none')}`))
   await exchange(url, requestOf(`GET http://${marker('a user of a URL')}:${marker('a password of a URL')}@localhost/nowhere`))
-  await as(login)('logout', { expect: 204 })
+
+  const newPassword = marker('a new password')
+  const { body: second } = await as()('refresh', { body: { refreshToken: refreshed.refresh_token }, expect: 200 })
+  const newToken = { name: marker('the name of an API token'), scopes: ['tasks:read' as const], currentPassword: password }
+  const { body: apiToken } = await as(second)('createApiToken', { body: newToken, expect: 201 })
+  const program = { accessToken: apiToken.token }
+  await as(program)('listTasks', { expect: 200 })
+  await as(program)('listSessions', { expect: 403 })
+  const wrongly = { accessToken: `dkt_${marker('what is no API token')}` }
+  for (const answer of [
+    await as(second)('createApiToken', { body: { ...newToken, currentPassword: marker('a wrong password for an API token') }, expect: 422 }),
+    await as(second)('changePassword', { body: { currentPassword: marker('a wrong current password'), newPassword }, expect: 422 }),
+    await as(second)('deleteMe', { body: { currentPassword: marker('a wrong password for a deletion') }, expect: 422 }),
+    await as()('refresh', { body: { refreshToken: marker('what is no refresh token') }, expect: 401 }),
+    await as()('refresh', { body: { refreshToken: apiToken.token }, expect: 401 }),
+    await as(wrongly)('getMe', { expect: 401 }),
+    await as(second)('getUser', { params: { userId: params.userId }, expect: 403 }),
+  ])
+    refusals.push({ ...answer, body: answer.text })
+  await as(second)('changePassword', { body: { currentPassword: password, newPassword }, expect: 204 })
+  await as(second)('revokeApiToken', { params: { tokenId: apiToken.id }, expect: 204 })
+  await as(program)('listTasks', { expect: 401 })
+  await as(root)('updateUser', { params: { userId: login.user.id }, body: { disabled: true }, expect: 200 })
+  await as()('login', { body: { username: 'marked', password: newPassword }, expect: 401 })
+  await as(second)('getMe', { expect: 401 })
 
   const { password_hash } = await context.db.selectFrom('users').select('password_hash').where('username', '=', 'marked').executeTakeFirstOrThrow()
   for (const [where, secret] of Object.entries({
@@ -106,6 +131,11 @@ t.test('logs', async (t) => {
     'an access token': login.accessToken,
     'the signature of an access token': login.accessToken.split('.')[2] ?? '',
     'a refresh token': login.refreshToken,
+    'a refresh token that came as JSON': second.refreshToken,
+    'the access token beside it': second.accessToken,
+    'an API token': apiToken.token,
+    'its secret': apiToken.token.slice(47, 90),
+    'what is left of an API token without its prefix': apiToken.token.slice(4),
     'its successor': refreshed.refresh_token,
     'the token of another': ada.accessToken,
     'the token of an admin': root.accessToken,
@@ -137,6 +167,31 @@ t.test('logs', async (t) => {
       [],
     )
     t.notMatch(text, /authorization|bearer |set-cookie/i)
+  })
+
+  t.test('no refusal holds a secret, unless it was sent as the name of something', async (t) => {
+    const text = refusals
+      .filter(({ status }) => status >= 400)
+      .map(({ headers, body }) => `${[...headers].join()} ${body}`)
+      .join('\n')
+    t.ok(text.includes('VALIDATION_FAILED'))
+    t.same(
+      [...secrets]
+        .filter(([secret, where]) => text.includes(secret) && !/the name of a parameter|a name in the body/.test(where))
+        .map(([, where]) => where),
+      [],
+    )
+  })
+
+  t.test('no event of the audit log holds a secret: of what a client sends, it has the User-Agent alone', async (t) => {
+    const events = await context.db.selectFrom('audit_events').selectAll().execute()
+    const text = events.map((event) => JSON.stringify({ ...event, request_id: null })).join('\n')
+    for (const action of ['api_token.created', 'password.changed', 'password.refused', 'access.denied', 'user.disabled'])
+      t.ok(text.includes(`"${action}"`), action)
+    t.same(
+      [...secrets].filter(([secret, where]) => text.includes(secret) && !where.endsWith(': User-Agent')).map(([, where]) => where),
+      [],
+    )
   })
 
   t.test('nobody writes a line of their own: what is sent stays inside one field', async (t) => {
