@@ -9,6 +9,7 @@ import { freePort } from './postgres.ts'
 export type ServerProcess = Readonly<{
   url: string
   output(): string
+  running(): boolean
   /** Sends a signal and resolves with the exit code, or null when the signal ended the process. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }>
@@ -43,7 +44,12 @@ export async function startServer(t: Test, environment: Record<string, string>, 
     child.once('close', () => reject(new Error(output)))
   })
   await listening
-  return { url: `http://127.0.0.1:${port}`, output: () => output, end: (signal) => end(child, signal) }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    output: () => output,
+    running: () => child.exitCode === null && child.signalCode === null,
+    end: (signal) => end(child, signal),
+  }
 }
 
 function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
