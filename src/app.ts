@@ -2,7 +2,7 @@ import jwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { jwtOptions } from './auth/access-tokens.ts'
 import { createIdentity } from './auth/identity.ts'
-import type { Context } from './context.ts'
+import { type Context, reserved } from './context.ts'
 import { bindContract } from './contract/bind.ts'
 import { readSpec } from './contract/spec.ts'
 import type { Handlers } from './contract/types.ts'
@@ -29,7 +29,7 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   guardFront(app, context.lifecycle)
   await app.register(jwt, jwtOptions(keys.accessToken, config.auth.accessTokenSeconds))
 
-  const identity = createIdentity(context, app.jwt)
+  const identity = createIdentity(reserved(context), app.jwt)
   bindContract(app, {
     spec,
     handlers: decorate(createHandlers(context, identity)),

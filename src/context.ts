@@ -15,6 +15,7 @@ import type { Keys } from './keys.ts'
 export type Context = Readonly<{
   config: Config
   db: Database
+  reservedDb: Database
   patientDb: Database
   notifications: Notifications
   logger: Logger
@@ -28,3 +29,6 @@ export type Lifecycle = {
   /** Set when the process has been told to stop: readiness says no from then on. */
   draining: boolean
 }
+
+/** For what must go on while lists and tasks have to wait for the database. */
+export const reserved = (context: Context): Context => ({ ...context, db: context.reservedDb })

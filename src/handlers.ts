@@ -1,7 +1,7 @@
 import { adminHandlers } from './admin/handlers.ts'
 import { authHandlers } from './auth/handlers.ts'
 import type { Identity } from './auth/identity.ts'
-import type { Context } from './context.ts'
+import { type Context, reserved } from './context.ts'
 import type { Handlers } from './contract/types.ts'
 import { healthHandlers } from './health/handlers.ts'
 import { listHandlers } from './lists/handlers.ts'
@@ -10,10 +10,10 @@ import { userHandlers } from './users/handlers.ts'
 
 /** Every operation of openapi.yaml with its handler: one that is missing does not compile. */
 export const createHandlers = (context: Context, identity: Identity): Handlers => ({
-  ...authHandlers(context, identity),
-  ...userHandlers(context),
+  ...authHandlers(reserved(context), identity),
+  ...userHandlers(reserved(context)),
   ...listHandlers(context),
   ...taskHandlers(context),
   ...adminHandlers(context),
-  ...healthHandlers(context),
+  ...healthHandlers(reserved(context)),
 })

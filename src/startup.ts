@@ -17,12 +17,13 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
   try {
     await migrate(config, database, logger)
     const keys = deriveKeys(readSecret(config))
-    const { db, patientDb, notifications } = database
+    const { db, reservedDb, patientDb, notifications } = database
     const lifecycle = { startedAt: Date.now(), draining: false }
     return {
       context: {
         config,
         db,
+        reservedDb,
         patientDb,
         notifications,
         logger,

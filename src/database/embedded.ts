@@ -30,6 +30,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
     const nightly = setInterval(vacuum, VACUUM_INTERVAL_MILLISECONDS).unref()
     return {
       db,
+      reservedDb: db,
       patientDb: db,
       notifications: SOLE_INSTANCE,
       async close() {
