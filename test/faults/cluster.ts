@@ -12,7 +12,7 @@ export const THOROUGH = process.env['DOCKET_FAULTS'] === 'thorough'
 export const LONGEST_ANSWER = 4000
 
 /** What promises nothing to a disk may lose what it acknowledged when its server is killed. */
-const DURABLE = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' }
+export const DURABLE = { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' }
 
 /** A PostgreSQL server that keeps what it acknowledges. */
 export async function startDurablePostgres(t: Test, options: Parameters<typeof startPostgres>[0] = {}): Promise<PostgresServer> {
@@ -21,9 +21,11 @@ export async function startDurablePostgres(t: Test, options: Parameters<typeof s
   return postgres
 }
 
+export const AUTH_SECRET = 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa'
+
 /** Docket as a process of its own, on a PostgreSQL server. */
 export function startInstance(t: Test, url: string, environment: Record<string, string> = {}): Promise<ServerProcess> {
-  return startServer(t, { DATABASE_URL: url, AUTH_SECRET: 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa', ...environment })
+  return startServer(t, { DATABASE_URL: url, AUTH_SECRET, ...environment })
 }
 
 export async function rowsOf<Row extends pg.QueryResultRow>(url: string, statement: string): Promise<Row[]> {

@@ -23,9 +23,13 @@ type LoadOptions = Readonly<{
   /** How many people send them, each with lists and tasks of their own. */
   people?: number
   perSecond?: number
+  mostUnderWay?: number
   /** What sends a request for somebody with this token; each answer is checked against the contract. */
   as?: (token: string | undefined) => Caller
 }>
+
+/** On a machine that cannot keep up, the rate falls instead of the requests piling up. */
+const MOST_UNDER_WAY = 64
 
 const NO_ANSWERS = new Map<string, Answer>()
 
@@ -60,7 +64,7 @@ export class Load {
   /** Registers people, who begin at once. */
   static async start(
     url: string,
-    { people = 4, perSecond = 120, as = (token) => callerOf(url, token, NO_ANSWERS) }: LoadOptions = {},
+    { people = 4, perSecond = 120, mostUnderWay = MOST_UNDER_WAY, as = (token) => callerOf(url, token, NO_ANSWERS) }: LoadOptions = {},
   ): Promise<Load> {
     const load = new Load(as)
     for (let index = 0; index < people; index += 1) {
@@ -73,7 +77,8 @@ export class Load {
     let sent = 0
     // By the clock: a slow answer does not hold up the next request.
     load.#timer = setInterval(() => {
-      for (const due = ((performance.now() - startedAt) / 1000) * perSecond; sent < due; sent += 1) load.#send()
+      for (const due = ((performance.now() - startedAt) / 1000) * perSecond; sent < due; sent += 1)
+        if (load.#underWay.size < mostUnderWay) load.#send()
     }, 5)
     return load
   }
