@@ -6,7 +6,7 @@ import type { ServerProcess } from '../support/process.ts'
 import { startDurablePostgres, startInstance, storedIn, THOROUGH, until } from './cluster.ts'
 import { Load, succeeded, summaryOf } from './load.ts'
 
-const RESTARTS = THOROUGH ? 10 : 2
+const RESTARTS = THOROUGH ? 4 : 2
 const POLL_INTERVAL = 100
 /** Many times as long as the balancer needs to notice, for busy machines. */
 const SHUTDOWN_GRACE_MS = '2000'

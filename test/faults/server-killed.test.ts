@@ -8,7 +8,7 @@ import { startDurablePostgres, startInstance, storedIn, THOROUGH } from './clust
 import type { Stored } from './ledger.ts'
 import { Load, succeeded, summaryOf } from './load.ts'
 
-const ROUNDS = THOROUGH ? 10 : 2
+const ROUNDS = THOROUGH ? 4 : 2
 
 /**
  * Kills it again and again while it writes, at a different moment each time.
