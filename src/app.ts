@@ -4,7 +4,7 @@ import { createApiTokens } from './api-tokens/tokens.ts'
 import { Denials } from './audit/denials.ts'
 import { jwtOptions } from './auth/access-tokens.ts'
 import { createIdentity } from './auth/identity.ts'
-import type { Context } from './context.ts'
+import { type Context, reserved } from './context.ts'
 import { bindContract } from './contract/bind.ts'
 import { readSpec } from './contract/spec.ts'
 import type { Handlers } from './contract/types.ts'
@@ -31,9 +31,9 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   guardFront(app, context.lifecycle)
   await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 
-  const identity = createIdentity(context, app.jwt)
-  const apiTokens = createApiTokens(context)
-  const denials = new Denials(context.db, logger)
+  const identity = createIdentity(reserved(context), app.jwt)
+  const apiTokens = createApiTokens(reserved(context))
+  const denials = new Denials(context.reservedDb, logger)
   app.addHook('onClose', () => Promise.allSettled([identity.lastUses.close(), apiTokens.lastUses.close()]))
   bindContract(app, {
     spec,
