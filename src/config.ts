@@ -12,6 +12,7 @@ export type Config = Readonly<{
   trustedProxies: readonly string[]
   database: DatabaseConfig
   auth: AuthConfig
+  rateLimits: RateLimitConfig
   log: Readonly<{ level: LogLevel; pretty: boolean }>
   /** How long readiness says no before the listener closes, so that a load balancer notices. */
   shutdownGraceMilliseconds: number
@@ -48,6 +49,18 @@ export type AuthConfig = Readonly<{
     concurrent: number
     queued: number
   }>
+}>
+
+export type RateLimitConfig = Readonly<{
+  enabled: boolean
+  /** Requests a minute of one address without a good token. */
+  anonymous: number
+  /** Requests a minute of one user. */
+  user: number
+  /** Registrations an hour of one address. */
+  register: number
+  /** Where all instances count together; undefined lets each count by itself. */
+  redisUrl: string | undefined
 }>
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -100,6 +113,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     return value
   }
 
+  const redisUrl = () => {
+    const value = text('REDIS_URL')
+    if (value !== undefined && !(/^rediss?:\/\/\S+$/.test(value) && URL.canParse(value)))
+      faults.push('REDIS_URL must be a URL like redis://user:password@host:6379')
+    return value
+  }
+
   const production = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development') === 'production'
   const url = postgresUrl('DATABASE_URL')
   const database: DatabaseConfig =
@@ -141,6 +161,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         concurrent: integer('ARGON2_CONCURRENT', availableParallelism(), 1, 128),
         queued: integer('ARGON2_QUEUED', 64, 0, 10_000),
       },
+    },
+    rateLimits: {
+      enabled: oneOf('RATE_LIMIT', ['on', 'off'], 'on') === 'on',
+      anonymous: integer('RATE_LIMIT_ANONYMOUS', 300, 1, 1_000_000),
+      user: integer('RATE_LIMIT_USER', 1200, 1, 1_000_000),
+      register: integer('RATE_LIMIT_REGISTER', 30, 1, 1_000_000),
+      redisUrl: redisUrl(),
     },
     log: {
       level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),

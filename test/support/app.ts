@@ -117,6 +117,7 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
     AUTH_SECRET: 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo',
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_ITERATIONS: '1',
+    RATE_LIMIT: 'off',
     ...(databaseUrl !== undefined && {
       DATABASE_URL: databaseUrl,
       MIGRATE_AT_START: 'false',

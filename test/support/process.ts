@@ -27,7 +27,15 @@ export function temporaryFolder(t: Test): string {
 export async function startServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<ServerProcess> {
   const port = await freePort()
   const child = spawn(process.execPath, ['src/main.ts'], {
-    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: String(port), LOG_FORMAT: 'json', ARGON2_MEMORY_KIB: '1024', ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      LOG_FORMAT: 'json',
+      ARGON2_MEMORY_KIB: '1024',
+      RATE_LIMIT: 'off',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -336,7 +336,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -502,6 +502,10 @@ export type RegisterErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -551,6 +555,10 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -598,6 +606,10 @@ export type CreateTokenErrors = {
      */
     415: OAuth2Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: OAuth2Problem;
+    /**
      * A defect in the server.
      */
     500: OAuth2Problem;
@@ -638,6 +650,10 @@ export type LogoutErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -683,6 +699,10 @@ export type GetMeErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -741,6 +761,10 @@ export type UpdateMeErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -795,6 +819,10 @@ export type ListListsErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -847,6 +875,10 @@ export type CreateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -916,6 +948,10 @@ export type DeleteListErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -975,6 +1011,10 @@ export type GetListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1047,6 +1087,10 @@ export type UpdateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1148,6 +1192,10 @@ export type ListListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1209,6 +1257,10 @@ export type CreateListTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1301,6 +1353,10 @@ export type ListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1357,6 +1413,10 @@ export type CreateTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1422,6 +1482,10 @@ export type DeleteTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1481,6 +1545,10 @@ export type GetTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1554,6 +1622,10 @@ export type UpdateTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1607,6 +1679,10 @@ export type ListCategoriesErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1673,6 +1749,10 @@ export type ListUsersErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
