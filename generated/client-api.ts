@@ -34,6 +34,11 @@ export interface paths {
          * Log in
          * @description Starts a session. The answer holds an `accessToken` for the `Authorization` header, and a `refreshToken` to get the next one with.
          *     A wrong password and an unknown user get the same answer in the same time.
+         *
+         *     After five wrong passwords for an account from one address, each further try must wait 1, 2, 4 … seconds since the last, up to 15 minutes, and after a
+         *     hundred for any accounts so must every try from that address. A try that comes too early is refused with 429 whatever the password, does not count,
+         *     and `Retry-After` says when to come back. A success clears the failures of its account from its address, and they are forgotten after a day.
+         *     Failures from elsewhere never lock an account: they make tries from addresses that it has not logged in from slower, by at most four seconds.
          */
         post: operations["login"];
         delete?: never;
@@ -59,6 +64,8 @@ export interface paths {
          *     - `refresh_token`: send the `refresh_token` of the last answer. Each one works once, and the answer holds the next. Using an old one again
          *       ends the session, except that the last one before the newest may be sent again within 30 seconds: a client that lost
          *       the answer repeats the request and gets the same next one.
+         *
+         *     Wrong passwords are limited as for [logging in](/docs#/auth/login).
          *
          *     By default, a refresh token lives for 30 days without use and for 90 days in all. Parameters that are not described here are ignored, and so are
          *     `client_id` and `client_secret`: clients need no registration.
@@ -1048,6 +1055,29 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds. */
+        TooManyTries: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Retry-After": components["headers"]["Retry-After"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                RateLimit: components["headers"]["RateLimit"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:docket:problem:rate-limited",
+                 *       "title": "Too many requests",
+                 *       "status": 429,
+                 *       "detail": "There were too many wrong passwords. Try again in 4 seconds.",
+                 *       "code": "RATE_LIMITED",
+                 *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description A defect in the server. It has been logged under the request's id. */
         InternalError: {
             headers: {
@@ -1251,7 +1281,7 @@ export interface operations {
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];
-            429: components["responses"]["TooManyRequests"];
+            429: components["responses"]["TooManyTries"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1364,7 +1394,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuth2Problem"];
                 };
             };
-            /** @description There are too many requests. Try again after `Retry-After` seconds. */
+            /** @description There are too many requests, or there were too many wrong passwords. Try again after `Retry-After` seconds. */
             429: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -49,6 +49,14 @@ export type AuthConfig = Readonly<{
     concurrent: number
     queued: number
   }>
+  loginThrottle: Readonly<{
+    /** Wrong passwords of an account from one address that cost nothing; for an address there are 20 times as many. */
+    freeFailures: number
+    /** How long a refusal waits: an instant one would only make a flood of logins come back faster. */
+    refusalMilliseconds: number
+    /** How much each further failure of an account slows tries from addresses that it has not logged in from. */
+    slowingMilliseconds: number
+  }>
 }>
 
 export type RateLimitConfig = Readonly<{
@@ -160,6 +168,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         parallelism: integer('ARGON2_PARALLELISM', 1, 1, 16),
         concurrent: integer('ARGON2_CONCURRENT', availableParallelism(), 1, 128),
         queued: integer('ARGON2_QUEUED', 64, 0, 10_000),
+      },
+      loginThrottle: {
+        freeFailures: integer('LOGIN_FREE_FAILURES', 5, 1, 1_000_000),
+        refusalMilliseconds: 1000,
+        slowingMilliseconds: 100,
       },
     },
     rateLimits: {

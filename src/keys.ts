@@ -8,6 +8,7 @@ export type Keys = Readonly<{
   accessToken: Buffer
   refreshToken: Buffer
   cursor: Buffer
+  loginThrottle: Buffer
 }>
 
 export function deriveKeys(secret: string): Keys {
@@ -16,6 +17,7 @@ export function deriveKeys(secret: string): Keys {
     accessToken: key('access token'),
     refreshToken: key('refresh token'),
     cursor: key('cursor'),
+    loginThrottle: key('login throttle'),
   }
 }
 

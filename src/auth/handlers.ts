@@ -28,7 +28,7 @@ export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'a
   },
 
   async login({ body: { username, password }, client }, respond) {
-    const user = await requireUserByPassword(db, identity.passwords, username, password)
+    const user = await requireUserByPassword(db, identity, username, password, client.address)
     return respond(200, presentLogin(await identity.sessions.start(db, user, scopesOf(user.role), client)))
   },
 

@@ -4,6 +4,7 @@ import type { Authenticate } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
 import { AccessTokens } from './access-tokens.ts'
 import { LiveSessions } from './live-sessions.ts'
+import { LoginThrottle } from './login-throttle.ts'
 import { Passwords } from './passwords.ts'
 import { RefreshTokens } from './refresh-tokens.ts'
 import { SessionKeeper } from './sessions.ts'
@@ -11,6 +12,7 @@ import { SessionKeeper } from './sessions.ts'
 /** What knows who somebody is: made once for each server. */
 export type Identity = Readonly<{
   passwords: Passwords
+  throttle: LoginThrottle
   sessions: SessionKeeper
   authenticate: Authenticate
 }>
@@ -21,6 +23,7 @@ export function createIdentity({ config, db, notifications, keys }: Context, jwt
   const ended = () => unauthenticated('The session of this access token has ended.')
   return {
     passwords: new Passwords(config.auth.passwordHash),
+    throttle: new LoginThrottle(db, keys.loginThrottle, config.auth.loginThrottle),
     sessions: new SessionKeeper(config.auth, accessTokens, new RefreshTokens(keys.refreshToken), liveSessions),
     authenticate(token) {
       const { sub, sid } = accessTokens.verify(token)

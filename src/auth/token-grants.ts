@@ -16,20 +16,15 @@ export function grantToken(db: Database, identity: Identity, request: TokenReque
   return request.grant_type === 'password' ? grantByPassword(db, identity, request, client) : grantByRefreshToken(db, identity, request)
 }
 
-async function grantByPassword(
-  db: Database,
-  { passwords, sessions }: Identity,
-  { username, password, scope }: TokenRequest,
-  client: Client,
-): Promise<Login> {
+async function grantByPassword(db: Database, identity: Identity, { username, password, scope }: TokenRequest, client: Client): Promise<Login> {
   if (username === undefined || password === undefined) throw malformed('The grant type password needs a username and a password.')
-  const user = await requireUserByPassword(db, passwords, username.trim(), password)
+  const user = await requireUserByPassword(db, identity, username.trim(), password, client.address)
   const scopes = grantedScopes(user.role, scope)
   if (scopes === undefined)
     throw malformed('The scope names something that this user may not have.', {
       oauth2Error: 'invalid_scope',
     })
-  return sessions.start(db, user, scopes, client)
+  return identity.sessions.start(db, user, scopes, client)
 }
 
 async function grantByRefreshToken(db: Database, { sessions }: Identity, { refresh_token }: TokenRequest): Promise<Login> {

@@ -555,7 +555,7 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
-     * There are too many requests. Try again after `Retry-After` seconds.
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -606,7 +606,7 @@ export type CreateTokenErrors = {
      */
     415: OAuth2Problem;
     /**
-     * There are too many requests. Try again after `Retry-After` seconds.
+     * There are too many requests, or there were too many wrong passwords. Try again after `Retry-After` seconds.
      */
     429: OAuth2Problem;
     /**
