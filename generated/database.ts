@@ -36,7 +36,7 @@ export interface LoginThrottles {
   failures: number;
   key: string;
   kind: LoginThrottleKind;
-  tried_at: Generated<string>;
+  tried_at: string;
 }
 
 export interface Sessions {

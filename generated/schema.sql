@@ -193,7 +193,7 @@ CREATE TABLE public.login_throttles (
     key text NOT NULL,
     kind public.login_throttle_kind NOT NULL,
     failures integer NOT NULL,
-    tried_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    tried_at timestamp(3) with time zone NOT NULL,
     CONSTRAINT login_throttles_failures_check CHECK ((failures >= 0)),
     CONSTRAINT login_throttles_key_check CHECK ((char_length(key) = 43))
 );

@@ -10,7 +10,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       key      text                primary key check (char_length(key) = 43),
       kind     login_throttle_kind not null,
       failures integer             not null check (failures >= 0),
-      tried_at timestamptz(3)      not null default now()
+      tried_at timestamptz(3)      not null
     )`.execute(db)
   // deleteForgottenTries
   await sql`create index login_throttles_tried_at_idx on login_throttles (tried_at)`.execute(db)

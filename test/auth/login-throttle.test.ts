@@ -1,13 +1,13 @@
 import { createHook } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { LoginThrottleKind } from '../../generated/database.ts'
 import { LoginThrottle } from '../../src/auth/login-throttle.ts'
 import { deleteForgottenTries, insertTries, secondsUntilOpen } from '../../src/auth/login-tries.ts'
 import type { Context } from '../../src/context.ts'
 import type { Database } from '../../src/database/database.ts'
-import { createDatabase, EMBEDDED, PASSWORD, startApp } from '../support/app.ts'
+import { createDatabase, EMBEDDED, PASSWORD, startApp, type TestApp } from '../support/app.ts'
 
 const WRONG = 'not their password'
 
@@ -30,8 +30,7 @@ const throttleOf = ({ db, keys }: Context, wait?: (milliseconds: number) => Prom
 
 const addressOf = (number: number) => `203.0.${113 + Math.floor(number / 250)}.${1 + (number % 250)}`
 
-async function start(t: Test, overrides: Record<string, string> = {}, database?: string) {
-  const app = await startApp(t, { TRUSTED_PROXIES: '127.0.0.1', ...overrides }, database)
+function using(app: TestApp) {
   const from = (address: string) => ({ 'X-Forwarded-For': address })
   const logIn = (username: string, password: string, address = '192.0.2.1') =>
     app.as()('login', { body: { username, password }, headers: from(address) })
@@ -65,8 +64,15 @@ async function hashesDuring(work: () => Promise<unknown>): Promise<number> {
 const FREE = [401, 401, 401, 401, 401]
 
 t.test('the throttle of logins', async (t) => {
+  const database = await createDatabase(t)
+  const started = using(await startApp(t, { TRUSTED_PROXIES: '127.0.0.1' }, database))
+  const start = async () => {
+    await started.context.db.deleteFrom('login_throttles').execute()
+    return started
+  }
+
   t.test('an account from one address: five failures are free, then each must wait twice as long as the one before', async (t) => {
-    const { context, register, logIn, exhaust, statusOf } = await start(t)
+    const { context, register, logIn, exhaust, statusOf } = await start()
     const ada = await register()
     t.same(await exhaust(ada.username), FREE)
     const { status, headers, body } = await logIn(ada.username, WRONG)
@@ -80,7 +86,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('the waits: 1, 2, 4 … seconds, and 15 minutes at most', async (t) => {
-    const { context } = await start(t)
+    const { context } = await start()
     // In a transaction no time passes.
     await context.db.transaction().execute(async (trx) => {
       const free = { pair: 5, address: 100 }
@@ -103,7 +109,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('too early, the right password is refused as a wrong one is; in time it gets through, and clears the failures', async (t) => {
-    const { context, register, logIn, exhaust, statusOf } = await start(t)
+    const { context, register, logIn, exhaust, statusOf } = await start()
     const ada = await register()
     await exhaust(ada.username)
     const refusals = await Promise.all(
@@ -121,7 +127,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('once Retry-After has passed, the right password gets through', async (t) => {
-    const { context, register, logIn, exhaust, statusOf } = await start(t)
+    const { context, register, logIn, exhaust, statusOf } = await start()
     const ada = await register()
     await exhaust(ada.username)
     const { headers } = await logIn(ada.username, WRONG)
@@ -130,7 +136,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('refusals do not count: whoever comes back in time gets in, however often they came too early', async (t) => {
-    const { context, register, fail, exhaust } = await start(t)
+    const { context, register, fail, exhaust } = await start()
     const ada = await register()
     await exhaust(ada.username)
     t.same(new Set(await fail(20, ada.username)), new Set([429]))
@@ -138,7 +144,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('both names of an account, in any case, and both operations count as one', async (t) => {
-    const { context, register, as, from, statusOf } = await start(t)
+    const { context, register, as, from, statusOf } = await start()
     const ada = await register('Ada')
     const names = [ada.username, ada.email, 'ADA', ' ada ', ada.email.toUpperCase()]
     for (const [index, username] of names.entries()) {
@@ -153,7 +159,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('what is no account gets the same answers, and costs the same work', async (t) => {
-    const { context, register, logIn } = await start(t)
+    const { context, register, logIn } = await start()
     const ada = await register()
     const course = async (username: string) => {
       const answers: unknown[] = []
@@ -177,15 +183,11 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('fifty wrong logins at once get five tries, on one instance and on two', async (t) => {
-    const database = await createDatabase(t)
-    const instances = [await start(t, {}, database), await start(t, {}, database)]
-    const [first, second] = instances
-    if (first === undefined || second === undefined) throw new Error('There are two.')
+    const first = await start()
+    // Each embedded database is one of its own.
+    const second = EMBEDDED ? first : using(await startApp(t, { TRUSTED_PROXIES: '127.0.0.1' }, database))
     const flood = async (username: string) => {
-      // Each embedded database is one of its own.
-      const statuses = await Promise.all(
-        Array.from({ length: 50 }, (_, index) => (EMBEDDED || index % 2 === 0 ? first : second).statusOf(username, WRONG)),
-      )
+      const statuses = await Promise.all(Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? first : second).statusOf(username, WRONG)))
       return statuses.filter((status) => status === 401).length
     }
     const { username } = await first.register()
@@ -199,14 +201,14 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('fifty right logins at once all get in', async (t) => {
-    const { register, statusOf } = await start(t)
+    const { register, statusOf } = await start()
     const ada = await register()
     const statuses = await Promise.all(Array.from({ length: 50 }, () => statusOf(ada.username, PASSWORD)))
     t.same(new Set(statuses), new Set([200]))
   })
 
   t.test('an address: after a hundred failures over all accounts it waits, and others do not', async (t) => {
-    const { context, register, statusOf, fail } = await start(t)
+    const { context, register, statusOf, fail } = await start()
     const ada = await register()
     for (let account = 0; account < 100; account += 1) t.equal((await fail(1, `nobody-${account}`))[0], 401)
     await hold(context.db)
@@ -222,7 +224,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('an IPv6 address counts with its network', async (t) => {
-    const { context, statusOf } = await start(t)
+    const { context, statusOf } = await start()
     for (let host = 1; host <= 5; host += 1) t.equal(await statusOf('nobody', WRONG, `2001:db8::${host}`), 401)
     await hold(context.db)
     t.equal(await statusOf('nobody', WRONG, '2001:db8::6'), 429)
@@ -230,14 +232,14 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('a forged X-Forwarded-For of a peer that is no trusted proxy changes nothing', async (t) => {
-    const { context, statusOf } = await start(t, { TRUSTED_PROXIES: '' })
+    const { context, statusOf } = using(await startApp(t))
     for (let number = 0; number < 5; number += 1) t.equal(await statusOf('nobody', WRONG, addressOf(number)), 401)
     await hold(context.db)
     t.equal(await statusOf('nobody', WRONG, addressOf(5)), 429)
   })
 
   t.test('two hundred addresses guess the password of one account: its owner gets in at once, and from a new address too', async (t) => {
-    const { context, register, logIn, statusOf } = await start(t)
+    const { context, register, logIn, statusOf } = await start()
     const ada = await register()
     t.equal(await statusOf(ada.username, PASSWORD, '198.51.100.7'), 200)
     for (let number = 0; number < 200; number += 20) {
@@ -250,7 +252,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('what strangers do slows tries down by four seconds at most, but not those from where the account has logged in', async (t) => {
-    const { context, register, fail, statusOf } = await start(t)
+    const { context, register, fail, statusOf } = await start()
     const ada = await register()
     t.equal(await statusOf(ada.username, PASSWORD, '2001:db8::7'), 200)
     const waits: number[] = []
@@ -276,7 +278,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('a bounded number waits: beyond it 503, which is no failure', async (t) => {
-    const { context, fail } = await start(t)
+    const { context, fail } = await start()
     for (let number = 0; number < 30; number += 1) await fail(1, 'nobody', addressOf(number))
     let release = () => {}
     const released = new Promise<void>((resolve) => {
@@ -299,7 +301,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('a try that was not looked at is no failure, and neither is one that failed for another reason', async (t) => {
-    const { context } = await start(t)
+    const { context } = await start()
     const throttle = throttleOf(context)
     const attempt = () =>
       throttle.attempt({ account: { login: 'nobody' }, address: '192.0.2.1' }, async () => {
@@ -310,7 +312,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('a try counts before it is known to have failed: an instance that ends meanwhile gives nothing away', async (t) => {
-    const { context } = await start(t)
+    const { context } = await start()
     let looking = false
     throttleOf(context).attempt({ account: { login: 'nobody' }, address: '192.0.2.1' }, () => {
       looking = true
@@ -321,7 +323,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('a secret that names no account counts against the address alone', async (t) => {
-    const { context, statusOf } = await start(t, { LOGIN_FREE_FAILURES: '1' })
+    const { context, statusOf } = using(await startApp(t, { TRUSTED_PROXIES: '127.0.0.1', LOGIN_FREE_FAILURES: '1' }))
     const throttle = throttleOf(context, undefined, 1)
     for (let time = 0; time < 20; time += 1) t.equal(await throttle.attempt({ address: '192.0.2.1' }, async () => undefined), undefined)
     await hold(context.db)
@@ -335,7 +337,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('failures of an account from an address are forgotten after a day, and then deleted', async (t) => {
-    const { context, fail } = await start(t)
+    const { context, fail } = await start()
     await fail(5, 'nobody')
     await age(context.db, 82_800)
     t.same(await fail(1, 'nobody'), [401])
@@ -353,7 +355,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('nothing that was typed is stored, nor from where', async (t) => {
-    const { context, fail } = await start(t)
+    const { context, fail } = await start()
     await fail(1, 'my password, typed into the wrong field')
     const rows = await context.db.selectFrom('login_throttles').selectAll().execute()
     t.same(rows.map(({ kind }) => kind).toSorted(), ['account', 'address', 'pair'])
@@ -361,7 +363,7 @@ t.test('the throttle of logins', async (t) => {
   })
 
   t.test('the general limits switched off do not switch this one off', async (t) => {
-    const { exhaust, statusOf } = await start(t, { RATE_LIMIT: 'off' })
+    const { exhaust, statusOf } = await start()
     t.same(await exhaust('nobody'), FREE)
     t.equal(await statusOf('nobody', WRONG), 429)
   })

@@ -1,11 +1,11 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
+import type { Config, RateLimitConfig } from '../../src/config.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { everyHandler, serve } from '../contract/walk.ts'
 import { startApp } from '../support/app.ts'
+import { callerOf } from '../support/client.ts'
 import { checkProblem } from '../support/contract-check.ts'
 import { exchange } from './raw.ts'
-
-const ON = { RATE_LIMIT: 'on' }
 
 /** The parameters of the one member that both headers must have: RFC 9651 §3.1, a list with a String and its parameters. */
 function limitOf({ headers }: { headers: Headers }, name: string) {
@@ -22,8 +22,18 @@ function limitOf({ headers }: { headers: Headers }, name: string) {
 const fromAddress = (address: string) => ({ 'X-Forwarded-For': address })
 
 t.test('rate limits', async (t) => {
+  const app = await startApp(t)
+  const { context, register } = app
+  /** A server with counts of its own. */
+  const start = async (t: Test, rateLimits: Partial<RateLimitConfig>, more: Partial<Config> = {}) => {
+    const config = { ...context.config, ...more, rateLimits: { ...context.config.rateLimits, enabled: true, ...rateLimits } }
+    const url = await serve(t, { ...context, config }, (handlers) => handlers)
+    return { url, context: { ...context, config }, as: (person?: { accessToken: string }) => callerOf(url, person?.accessToken, new Map()) }
+  }
+  const behindProxy = { trustedProxies: ['127.0.0.1'] }
+
   t.test('by address: every request without a token counts, whatever its answer, until there are too many', async (t) => {
-    const { url } = await startApp(t, { ...ON, RATE_LIMIT_ANONYMOUS: '8' })
+    const { url } = await start(t, { anonymous: 8 })
     const requests: readonly [status: number, path: string, init?: RequestInit][] = [
       [401, '/api/v1/tasks'],
       [404, '/nowhere'],
@@ -55,7 +65,7 @@ t.test('rate limits', async (t) => {
   })
 
   t.test('health is never limited, nor is the preflight of a browser', async (t) => {
-    const { url, as } = await startApp(t, { ...ON, RATE_LIMIT_ANONYMOUS: '1', CORS_ORIGINS: 'https://app.example.com' })
+    const { url, as } = await start(t, { anonymous: 1 }, { corsOrigins: ['https://app.example.com'] })
     await fetch(`${url}/openapi.json`)
     t.equal((await fetch(`${url}/openapi.json`)).status, 429)
     for (const id of ['getLiveness', 'getReadiness'] as const) {
@@ -68,7 +78,7 @@ t.test('rate limits', async (t) => {
   })
 
   t.test('by user, from whatever address and with whatever session; other users have limits of their own', async (t) => {
-    const { as, url, register } = await startApp(t, { ...ON, RATE_LIMIT_USER: '3', TRUSTED_PROXIES: '127.0.0.1' })
+    const { as, url } = await start(t, { user: 3 }, behindProxy)
     const ada = await register()
     const grace = await register()
     const { body: second } = await as()('login', { body: { username: ada.username, password: 'correct horse battery staple' }, expect: 200 })
@@ -86,7 +96,7 @@ t.test('rate limits', async (t) => {
   })
 
   t.test('an address without requests left: bad tokens get 429, good ones get through', async (t) => {
-    const { as, register } = await startApp(t, { ...ON, RATE_LIMIT_ANONYMOUS: '3' })
+    const { as } = await start(t, { anonymous: 2 })
     const ada = await register()
     const bad = { accessToken: 'x' }
     t.match(limitOf(await as(bad)('getMe', { expect: 401 }), 'anonymous'), { r: 1 })
@@ -102,7 +112,7 @@ t.test('rate limits', async (t) => {
   })
 
   t.test('one address is one limit, however it is written; others have their own', async (t) => {
-    const { url } = await startApp(t, { ...ON, RATE_LIMIT_ANONYMOUS: '2', TRUSTED_PROXIES: '127.0.0.1' })
+    const { url } = await start(t, { anonymous: 2 }, behindProxy)
     const ask = async (address: string) => (await fetch(`${url}/openapi.yaml`, { headers: fromAddress(address) })).status
     for (const [first, second, third, other] of [
       ['192.0.2.1', '::ffff:192.0.2.1', '::ffff:c000:201', '192.0.2.2'],
@@ -113,33 +123,33 @@ t.test('rate limits', async (t) => {
   })
 
   t.test('a forged X-Forwarded-For of a peer that is no trusted proxy changes nothing', async (t) => {
-    const { url } = await startApp(t, { ...ON, RATE_LIMIT_ANONYMOUS: '2' })
+    const { url } = await start(t, { anonymous: 2 })
     const ask = async (address: string) => (await fetch(`${url}/openapi.yaml`, { headers: fromAddress(address) })).status
     t.same([await ask('192.0.2.1'), await ask('192.0.2.2'), await ask('192.0.2.3')], [200, 200, 429])
   })
 
   t.test('registrations have a limit by the hour beside the one by the minute', async (t) => {
-    const { as } = await startApp(t, { ...ON, RATE_LIMIT_REGISTER: '2', TRUSTED_PROXIES: '127.0.0.1' })
+    const { as } = await start(t, { register: 2 }, behindProxy)
     let count = 0
-    const register = (address: string) =>
+    const registerFrom = (address: string) =>
       as()('register', {
         body: { username: `user-${count}`, email: `${count++}@example.com`, password: 'correct horse battery staple' },
         headers: fromAddress(address),
       })
-    const first = await register('192.0.2.1')
+    const first = await registerFrom('192.0.2.1')
     t.equal(first.status, 201)
     t.equal(first.headers.get('ratelimit-policy'), '"anonymous";q=300;w=60, "register";q=2;w=3600')
     t.match(limitOf(first, 'register'), { r: 1, t: 3600 })
-    t.equal((await register('192.0.2.1')).status, 201)
-    const refused = await register('192.0.2.1')
+    t.equal((await registerFrom('192.0.2.1')).status, 201)
+    const refused = await registerFrom('192.0.2.1')
     t.equal(refused.status, 429)
     t.ok(Number(refused.headers.get('retry-after')) > 60)
-    t.equal((await register('192.0.2.2')).status, 201)
+    t.equal((await registerFrom('192.0.2.2')).status, 201)
     await as()('login', { body: { username: 'user-0', password: 'correct horse battery staple' }, headers: fromAddress('192.0.2.1'), expect: 200 })
   })
 
   t.test('what the server fails at is not counted against the address of a token', async (t) => {
-    const { context, as, register } = await startApp(t, { ...ON, RATE_LIMIT_ANONYMOUS: '2' })
+    const { context, as } = await start(t, { anonymous: 2 })
     const ada = await register()
     const broken = await serve(t, context, (handlers) => everyHandler(handlers, async () => Promise.reject(new Error('a defect'))))
     for (let turn = 0; turn < 3; turn += 1) {
@@ -151,7 +161,7 @@ t.test('rate limits', async (t) => {
   })
 
   t.test('off: nothing is limited, and no header says so', async (t) => {
-    const { as } = await startApp(t, { RATE_LIMIT_ANONYMOUS: '1', RATE_LIMIT_REGISTER: '1' })
+    const { as } = await start(t, { enabled: false, anonymous: 1, register: 1 })
     for (let turn = 0; turn < 3; turn += 1) {
       const { status, headers } = await as()('getMe' satisfies OperationId)
       t.equal(status, 401)
