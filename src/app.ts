@@ -12,8 +12,9 @@ import { createHandlers } from './handlers.ts'
 import { logRequests } from './http/access-log.ts'
 import { allowOrigins } from './http/cors.ts'
 import { serveDocs } from './http/docs.ts'
-import { guardFront } from './http/front.ts'
+import { guardFront, sendFrontHeaders } from './http/front.ts'
 import { renderProblems } from './http/problems.ts'
+import { limitRequests } from './http/rate-limits.ts'
 import { createServer } from './http/server.ts'
 
 /**
@@ -28,7 +29,9 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   logRequests(app, logger)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
-  guardFront(app, context.lifecycle)
+  sendFrontHeaders(app, context.lifecycle)
+  limitRequests(app, config.rateLimits, logger, ['register'])
+  guardFront(app)
   await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 
   const identity = createIdentity(reserved(context), app.jwt)

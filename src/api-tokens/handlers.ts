@@ -14,7 +14,7 @@ import type { ApiTokens } from './tokens.ts'
 const MOST_TOKENS = 100
 const DAY_MILLISECONDS = 86_400_000
 
-export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions }: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
+export const apiTokenHandlers = ({ db, cursors }: Context, identity: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
   async listApiTokens({ query: { limit, cursor }, user }, respond) {
     const belongsTo = `api-tokens ${user.id}`
     const after = cursors.after(belongsTo, cursor)
@@ -27,7 +27,7 @@ export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions
     // A token must not get what its maker was not given: this session may be narrower than their role.
     const foreign = scopes.find((scope) => !user.scopes.has(scope))
     if (foreign !== undefined) throw new Problem('FORBIDDEN', `You may not give the scope ${foreign}: this session does not have it.`)
-    await requireOwnPassword(db, passwords, user, currentPassword, client)
+    await requireOwnPassword(db, identity, user, currentPassword, client)
 
     const id = newId()
     const createdAt = createdAtOf(id)
@@ -50,7 +50,7 @@ export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions
   },
 
   async revokeApiToken({ params: { tokenId }, user, client }, respond) {
-    await sessions.ending(db, async (trx) => {
+    await identity.sessions.ending(db, async (trx) => {
       if (!(await deleteApiToken(trx, user.id, tokenId))) throw notFound('API token')
       await recordEvent(trx, client, { action: 'api_token.revoked', userId: user.id, actor: user })
     })

@@ -4,7 +4,7 @@ import { updatePasswordHash } from '../../src/users/queries.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 
 t.test('passwords', async (t) => {
-  const { as, context, register } = await startApp(t, { ARGON2_MEMORY_KIB: '2048', ARGON2_ITERATIONS: '2' })
+  const { as, context, register } = await startApp(t, { ARGON2_MEMORY_KIB: '2048', ARGON2_ITERATIONS: '2', LOGIN_FREE_FAILURES: '100' })
   const { memoryKibibytes, iterations, parallelism } = context.config.auth.passwordHash
   let count = 0
   const signUp = async (password: string) => {

@@ -36,7 +36,15 @@ export async function startServer(t: Test, environment: Record<string, string>, 
 export async function launchServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<StartingServer> {
   const port = environment['PORT'] ?? String(await freePort())
   const child = spawn(process.execPath, ['src/main.ts'], {
-    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: port, LOG_FORMAT: 'json', ARGON2_MEMORY_KIB: '1024', ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      HOST: '127.0.0.1',
+      PORT: port,
+      LOG_FORMAT: 'json',
+      ARGON2_MEMORY_KIB: '1024',
+      RATE_LIMIT: 'off',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

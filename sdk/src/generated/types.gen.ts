@@ -498,7 +498,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -679,6 +679,10 @@ export type RegisterErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -728,6 +732,10 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -774,6 +782,10 @@ export type CreateTokenErrors = {
      * The body is not a form.
      */
     415: OAuth2Problem;
+    /**
+     * There are too many requests, or there were too many wrong passwords. Try again after `Retry-After` seconds.
+     */
+    429: OAuth2Problem;
     /**
      * A defect in the server.
      */
@@ -824,6 +836,10 @@ export type RefreshErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -869,6 +885,10 @@ export type LogoutErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -913,6 +933,10 @@ export type GetMeErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -971,6 +995,10 @@ export type UpdateMeErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1023,6 +1051,10 @@ export type ChangePasswordErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1081,6 +1113,10 @@ export type DeleteMeErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1125,6 +1161,10 @@ export type RevokeOtherSessionsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1180,6 +1220,10 @@ export type ListSessionsErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1234,6 +1278,10 @@ export type RevokeSessionErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1287,6 +1335,10 @@ export type ListApiTokensErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1345,6 +1397,10 @@ export type CreateApiTokenErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1398,6 +1454,10 @@ export type RevokeApiTokenErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1453,6 +1513,10 @@ export type ListListsErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1505,6 +1569,10 @@ export type CreateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1574,6 +1642,10 @@ export type DeleteListErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1633,6 +1705,10 @@ export type GetListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1705,6 +1781,10 @@ export type UpdateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1806,6 +1886,10 @@ export type ListListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1867,6 +1951,10 @@ export type CreateListTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1959,6 +2047,10 @@ export type ListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2015,6 +2107,10 @@ export type CreateTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2080,6 +2176,10 @@ export type DeleteTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2139,6 +2239,10 @@ export type GetTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2212,6 +2316,10 @@ export type UpdateTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2265,6 +2373,10 @@ export type ListCategoriesErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2332,6 +2444,10 @@ export type ListUsersErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2390,6 +2506,10 @@ export type DeleteUserErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2443,6 +2563,10 @@ export type GetUserErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2509,6 +2633,10 @@ export type UpdateUserErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2579,6 +2707,10 @@ export type ListAuditEventsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
