@@ -42,6 +42,8 @@ export type DatabaseConfig = Readonly<
 export type AuthConfig = Readonly<{
   /** The one that signs, then those before it. Undefined only in embedded mode, where one is generated and kept beside the data. */
   secrets: readonly [current: string, ...previous: string[]] | undefined
+  /** Whether the token endpoint takes passwords. Without it the Authorize button of the docs cannot log in; login goes on. */
+  passwordGrant: boolean
   accessTokenSeconds: number
   refreshIdleSeconds: number
   refreshAbsoluteSeconds: number
@@ -193,6 +195,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     database,
     auth: {
       secrets: ring,
+      passwordGrant: oneOf('AUTH_PASSWORD_GRANT', ['on', 'off'], 'on') === 'on',
       accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, DAY),
       refreshIdleSeconds: integer('REFRESH_IDLE_SECONDS', 30 * DAY, 60, 3650 * DAY),
       refreshAbsoluteSeconds: integer('REFRESH_ABSOLUTE_SECONDS', 90 * DAY, 60, 3650 * DAY),

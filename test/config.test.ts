@@ -59,6 +59,7 @@ t.test('config', async (t) => {
       DATABASE_PREPARED_STATEMENTS: 'false',
       MIGRATE_AT_START: 'false',
       AUTH_SECRET,
+      AUTH_PASSWORD_GRANT: 'off',
       ACCESS_TOKEN_SECONDS: '60',
       REFRESH_IDLE_SECONDS: '3600',
       REFRESH_ABSOLUTE_SECONDS: '7200',
@@ -97,6 +98,7 @@ t.test('config', async (t) => {
       },
       auth: {
         secrets: [AUTH_SECRET],
+        passwordGrant: false,
         accessTokenSeconds: 60,
         refreshIdleSeconds: 3600,
         refreshAbsoluteSeconds: 7200,
