@@ -8,6 +8,7 @@ import { freePort } from './postgres.ts'
 /** The server as people start it, in a process of its own. */
 export type ServerProcess = Readonly<{
   url: string
+  pid: number
   output(): string
   running(): boolean
   /** Sends a signal and resolves with the exit code, or null when the signal ended the process. */
@@ -51,6 +52,7 @@ export async function launchServer(t: Test, environment: Record<string, string>,
   let output = ''
   const server: ServerProcess = {
     url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     output: () => output,
     running: () => child.exitCode === null && child.signalCode === null,
     end: (signal) => end(child, signal),
