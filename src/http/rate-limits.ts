@@ -49,13 +49,17 @@ export function limitRequests(app: FastifyInstance, config: RateLimitConfig, log
     if (!isLimited(request) || request.principal === undefined) return done(null, payload)
     settle(count(user, request.principal.apiTokenId ?? request.principal.id, reply), (error) => done(error ?? null, payload))
   })
-  app.addHook('onSend', async (request, reply, payload) => {
-    const refused = bringsToken(request) && request.principal === undefined && reply.statusCode < 500
-    if (!refused || !isLimited(request)) return payload
-    const problem = await byAddress(request, reply)
-    if (problem === undefined) return payload
-    reply.removeHeader('WWW-Authenticate').code(problem.status).headers(problem.headers)
-    return JSON.stringify(documentOf(problem, request.id))
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const refused = request.principal === undefined && bringsToken(request) && reply.statusCode < 500
+    if (!refused || !isLimited(request)) return done(null, payload)
+    const instead = (problem: Problem | undefined) => {
+      if (problem === undefined) return done(null, payload)
+      reply.removeHeader('WWW-Authenticate').code(problem.status).headers(problem.headers)
+      done(null, JSON.stringify(documentOf(problem, request.id)))
+    }
+    const problem = byAddress(request, reply)
+    if (problem instanceof Promise) problem.then(instead, done)
+    else instead(problem)
   })
 }
 
