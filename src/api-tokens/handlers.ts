@@ -4,7 +4,8 @@ import { requireOwnPassword } from '../auth/login.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { createdAtOf, newId } from '../id.ts'
-import { conflict, notFound, Problem, unauthenticated } from '../problem.ts'
+import { conflict, notFound, Problem } from '../problem.ts'
+import { userGone } from '../users/gone.ts'
 import { lockUser } from '../users/queries.ts'
 import { presentApiToken, presentCreatedApiToken } from './presenter.ts'
 import { countApiTokens, deleteApiToken, insertApiToken, listApiTokens } from './queries.ts'
@@ -33,8 +34,7 @@ export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions
     const createdAt = createdAtOf(id)
     const { token, secretHash } = newApiToken(user.id, id)
     const row = await db.transaction().execute(async (trx) => {
-      // The user may have been deleted since the token was checked.
-      if ((await lockUser(trx, user.id)) === undefined) throw unauthenticated('The access token is not valid.')
+      if ((await lockUser(trx, user.id)) === undefined) throw userGone()
       if ((await countApiTokens(trx, user.id)) >= MOST_TOKENS) throw conflict(`There are ${MOST_TOKENS} API tokens already. Revoke one first.`)
       await recordEvent(trx, client, { action: 'api_token.created', userId: user.id, actor: user })
       return insertApiToken(trx, {
