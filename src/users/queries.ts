@@ -43,6 +43,21 @@ export function lockUser(trx: Transaction, id: string): Promise<UserRow | undefi
 }
 
 /**
+ * Locks a user who is no admin, or a disabled one, until this transaction ends.
+ * @returns whether there is such a user
+ */
+export async function lockUnlessAdmin(trx: Transaction, id: string): Promise<boolean> {
+  const user = await trx
+    .selectFrom('users')
+    .select('id')
+    .where('id', '=', id)
+    .where((eb) => eb.or([eb('role', '<>', 'admin'), eb('disabled_at', 'is not', null)]))
+    .forUpdate()
+    .executeTakeFirst()
+  return user !== undefined
+}
+
+/**
  * The ids of all admins who are not disabled. None of them can be changed until this transaction ends, nor can a user who is about to be: all are locked
  * in one order, as two who lock the same in different orders would wait for each other.
  */
