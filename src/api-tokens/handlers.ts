@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { conflict, notFound, Problem } from '../problem.ts'
+import { userGone } from '../users/gone.ts'
 import { lockUser } from '../users/queries.ts'
 import { presentApiToken, presentCreatedApiToken } from './presenter.ts'
 import { countApiTokens, deleteApiToken, insertApiToken, listApiTokens } from './queries.ts'
@@ -33,7 +34,7 @@ export const apiTokenHandlers = ({ db, cursors }: Context, identity: Identity, {
     const createdAt = createdAtOf(id)
     const { token, secretHash } = newApiToken(user.id, id)
     const row = await db.transaction().execute(async (trx) => {
-      await lockUser(trx, user.id)
+      if ((await lockUser(trx, user.id)) === undefined) throw userGone()
       if ((await countApiTokens(trx, user.id)) >= MOST_TOKENS) throw conflict(`There are ${MOST_TOKENS} API tokens already. Revoke one first.`)
       await recordEvent(trx, client, { action: 'api_token.created', userId: user.id, actor: user })
       return insertApiToken(trx, {

@@ -2,6 +2,7 @@
 export type DatabaseFault =
   | Readonly<{ kind: 'unavailable' }>
   | Readonly<{ kind: 'unique' | 'foreignKey'; constraint: string }>
+  | Readonly<{ kind: 'notNull'; column: string }>
   | Readonly<{ kind: 'invalidTimeZone' }>
   | Readonly<{ kind: 'invalidInput' }>
   | Readonly<{ kind: 'unknownTable' }>
@@ -34,6 +35,7 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const constraint = 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : ''
   if (code === '23505') return { kind: 'unique', constraint }
+  if (code === '23502') return { kind: 'notNull', column: 'column' in error ? String(error.column) : '' }
   if (code === '23503') return { kind: 'foreignKey', constraint }
   if (code === '22023' && error.message.includes('time zone')) return { kind: 'invalidTimeZone' }
   if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code) || UNAVAILABLE_MESSAGES.test(error.message)) return { kind: 'unavailable' }
