@@ -10,7 +10,7 @@ import { deleteUserForGood } from './deletion.ts'
 
 export const accountHandlers = ({ db, patientDb }: Context, identity: Identity): HandlersOf<'account'> => ({
   async changePassword({ body: { currentPassword, newPassword }, user, client }, respond) {
-    const me = await requireOwnPassword(db, identity.passwords, user, currentPassword, client)
+    const me = await requireOwnPassword(db, identity, user, currentPassword, client)
     requireUncommonPassword(newPassword, me, '/newPassword')
     const passwordHash = await identity.passwords.hash(newPassword)
     await identity.sessions.ending(db, async (trx) => {
@@ -23,7 +23,7 @@ export const accountHandlers = ({ db, patientDb }: Context, identity: Identity):
   },
 
   async deleteMe({ body: { currentPassword }, user, client }, respond) {
-    await requireOwnPassword(db, identity.passwords, user, currentPassword, client)
+    await requireOwnPassword(db, identity, user, currentPassword, client)
     await identity.sessions.ending(patientDb, (trx) => deleteUserForGood(trx, user.id, user, client))
     return respond(204)
   },

@@ -12,7 +12,7 @@ import { scopesOf } from './scopes.ts'
 import { presentLogin } from './sessions.ts'
 import { grantToken } from './token-grants.ts'
 
-export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'auth'> => ({
+export const authHandlers = ({ db, config }: Context, identity: Identity): HandlersOf<'auth'> => ({
   async register({ body: { email, username, password }, client }, respond) {
     requireUncommonPassword(password, { username, email }, '/password')
     const passwordHash = await identity.passwords.hash(password)
@@ -38,7 +38,7 @@ export const authHandlers = ({ db }: Context, identity: Identity): HandlersOf<'a
   },
 
   async createToken({ body, client }, respond) {
-    const { accessToken, expiresIn, refreshToken, scope } = await grantToken(db, identity, body, client)
+    const { accessToken, expiresIn, refreshToken, scope } = await grantToken(db, identity, config.auth, body, client)
     return respond(200, {
       access_token: accessToken,
       token_type: 'bearer',

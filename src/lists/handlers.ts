@@ -19,7 +19,7 @@ export const listHandlers = ({ db, cursors }: Context): HandlersOf<'lists'> => (
     const id = newId()
     const createdAt = createdAtOf(id)
     const row = { owner_id: user.id, id, title: body.title, description: body.description ?? null, created_at: createdAt, updated_at: createdAt }
-    const list = await refusingGone(lists.insertList(db, row), lists.OWNER_OF_LIST)
+    const list = await refusingGone(lists.insertList(db, row))
     return respond(201, presentList(list), {
       headers: { Location: `/api/v1/lists/${id}`, ETag: etagOf(list) },
     })

@@ -6,9 +6,6 @@ import { prepared } from '../database/prepared.ts'
 const LIST_COLUMNS = ['id', 'title', 'description', 'inbox', 'open_tasks', 'completed_tasks', 'version', 'created_at', 'updated_at'] as const
 
 export type ListRow = Pick<Selectable<Lists>, (typeof LIST_COLUMNS)[number]>
-/** The foreign key that a list breaks whose owner is no user. */
-export const OWNER_OF_LIST = 'lists_owner_id_fkey'
-
 export type NewListRow = Readonly<{
   owner_id: string
   id: string

@@ -81,11 +81,7 @@ const insertIntoInbox = prepared((db, value: NewTaskRow) =>
     .insertInto('tasks')
     .values((eb) => ({
       ...newTaskValues(value),
-      // Only a user who was deleted since has no inbox: then this is the id of no list, which the foreign key refuses.
-      list_id: eb.fn.coalesce(
-        eb.selectFrom('lists').select('lists.id').where('lists.owner_id', '=', value.owner_id).where('lists.inbox', '=', sql<boolean>`true`),
-        eb.val(value.owner_id),
-      ),
+      list_id: eb.selectFrom('lists').select('lists.id').where('lists.owner_id', '=', value.owner_id).where('lists.inbox', '=', sql<boolean>`true`),
     }))
     .returning(TASK_COLUMNS),
 )

@@ -42,18 +42,34 @@ export function lockUser(trx: Transaction, id: string): Promise<UserRow | undefi
   return trx.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
-/** The ids of all admins who are not disabled; none of them can be changed until this transaction ends. */
-export async function lockAdmins(trx: Transaction): Promise<string[]> {
-  const admins = await trx
+/**
+ * Locks a user who is no admin, or a disabled one, until this transaction ends; rows may refer to them all the same.
+ * @returns whether there is such a user
+ */
+export async function lockUnlessAdmin(trx: Transaction, id: string): Promise<boolean> {
+  const user = await trx
     .selectFrom('users')
     .select('id')
-    .where('role', '=', 'admin')
-    .where('disabled_at', 'is', null)
+    .where('id', '=', id)
+    .where((eb) => eb.or([eb('role', '<>', 'admin'), eb('disabled_at', 'is not', null)]))
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  return user !== undefined
+}
+
+/**
+ * The ids of all admins who are not disabled. None of them can be changed until this transaction ends, nor can a user who is about to be: all are locked
+ * in one order, as two who lock the same in different orders would wait for each other.
+ */
+export async function lockAdminsAnd(trx: Transaction, userId: string): Promise<string[]> {
+  const users = await trx
+    .selectFrom('users')
+    .select(['id', 'role', 'disabled_at'])
+    .where((eb) => eb.or([eb.and([eb('role', '=', 'admin'), eb('disabled_at', 'is', null)]), eb('id', '=', userId)]))
     .orderBy('id')
-    // Not in the way of rows that refer to them.
     .forNoKeyUpdate()
     .execute()
-  return admins.map(({ id }) => id)
+  return users.filter(({ role, disabled_at }) => role === 'admin' && disabled_at === null).map(({ id }) => id)
 }
 
 /** The user's tasks, which nobody else can change until this transaction ends: what changes one locks it first, then its user, then its list. */
@@ -62,12 +78,11 @@ export async function lockTasks(trx: Transaction, id: string): Promise<void> {
 }
 
 /**
- * Deletes a user whose tasks are locked (lockTasks). Whoever creates a task at the same time holds its list and may still refer to its user: so the user
- * is locked for all else first, then the lists, and only then for everything (test/security/account-races.test.ts).
+ * Deletes a user who is locked, as are their tasks (lockTasks). Whoever creates a task at the same time holds its list and may still refer to its user: so
+ * the user was locked for all else, now the lists are, and only then comes what is in nobody's way (test/security/account-races.test.ts).
  * @returns whether there was such a user
  */
 export async function deleteUser(trx: Transaction, id: string): Promise<boolean> {
-  await trx.selectFrom('users').select('id').where('id', '=', id).forNoKeyUpdate().execute()
   await trx.selectFrom('lists').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
   const { numDeletedRows } = await trx.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow()
   return numDeletedRows > 0n

@@ -113,12 +113,13 @@ export async function startApp(t: Test, overrides: Record<string, string> = {}, 
 }
 
 export function testConfig(databaseUrl: string | undefined, overrides: Record<string, string> = {}): Config {
-  const config = readConfig({
+  const settings = readConfig({
     NODE_ENV: 'test',
     AUTH_SECRET: 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo',
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_ITERATIONS: '1',
     JOBS: 'off',
+    RATE_LIMIT: 'off',
     ...(databaseUrl !== undefined && {
       DATABASE_URL: databaseUrl,
       MIGRATE_AT_START: 'false',
@@ -126,6 +127,9 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
     }),
     ...overrides,
   })
+  // Nothing depends on how long a refusal waits.
+  const loginThrottle = { ...settings.auth.loginThrottle, refusalMilliseconds: 1, slowingMilliseconds: 1 }
+  const config = { ...settings, auth: { ...settings.auth, loginThrottle } }
   return databaseUrl === undefined && overrides['DATA_DIR'] === undefined
     ? { ...config, database: { kind: 'embedded', directory: undefined } }
     : config

@@ -498,7 +498,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -679,6 +679,10 @@ export type RegisterErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -728,6 +732,10 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -775,6 +783,10 @@ export type CreateTokenErrors = {
      */
     415: OAuth2Problem;
     /**
+     * There are too many requests, or there were too many wrong passwords. Try again after `Retry-After` seconds.
+     */
+    429: OAuth2Problem;
+    /**
      * A defect in the server.
      */
     500: OAuth2Problem;
@@ -804,7 +816,7 @@ export type RefreshData = {
 
 export type RefreshErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -816,13 +828,17 @@ export type RefreshErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -869,6 +885,10 @@ export type LogoutErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -913,6 +933,10 @@ export type GetMeErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -971,6 +995,10 @@ export type UpdateMeErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1000,7 +1028,7 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1016,13 +1044,17 @@ export type ChangePasswordErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1053,7 +1085,7 @@ export type DeleteMeData = {
 
 export type DeleteMeErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1073,13 +1105,17 @@ export type DeleteMeErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1110,7 +1146,7 @@ export type RevokeOtherSessionsData = {
 
 export type RevokeOtherSessionsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1125,6 +1161,10 @@ export type RevokeOtherSessionsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1164,7 +1204,7 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1179,6 +1219,10 @@ export type ListSessionsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1214,7 +1258,7 @@ export type RevokeSessionData = {
 
 export type RevokeSessionErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1233,6 +1277,10 @@ export type RevokeSessionErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1272,7 +1320,7 @@ export type ListApiTokensData = {
 
 export type ListApiTokensErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1287,6 +1335,10 @@ export type ListApiTokensErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1317,7 +1369,7 @@ export type CreateApiTokenData = {
 
 export type CreateApiTokenErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1337,13 +1389,17 @@ export type CreateApiTokenErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1379,7 +1435,7 @@ export type RevokeApiTokenData = {
 
 export type RevokeApiTokenErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1398,6 +1454,10 @@ export type RevokeApiTokenErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1453,6 +1513,10 @@ export type ListListsErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1505,6 +1569,10 @@ export type CreateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1574,6 +1642,10 @@ export type DeleteListErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1633,6 +1705,10 @@ export type GetListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1705,6 +1781,10 @@ export type UpdateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1806,6 +1886,10 @@ export type ListListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1867,6 +1951,10 @@ export type CreateListTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1959,6 +2047,10 @@ export type ListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2015,6 +2107,10 @@ export type CreateTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2080,6 +2176,10 @@ export type DeleteTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2139,6 +2239,10 @@ export type GetTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2212,6 +2316,10 @@ export type UpdateTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2265,6 +2373,10 @@ export type ListCategoriesErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2332,6 +2444,10 @@ export type ListUsersErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2366,7 +2482,7 @@ export type DeleteUserData = {
 
 export type DeleteUserErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2389,6 +2505,10 @@ export type DeleteUserErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2424,7 +2544,7 @@ export type GetUserData = {
 
 export type GetUserErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2443,6 +2563,10 @@ export type GetUserErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2478,7 +2602,7 @@ export type UpdateUserData = {
 
 export type UpdateUserErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2502,13 +2626,17 @@ export type UpdateUserErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2564,7 +2692,7 @@ export type ListAuditEventsData = {
 
 export type ListAuditEventsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2579,6 +2707,10 @@ export type ListAuditEventsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
