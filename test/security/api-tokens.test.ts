@@ -25,7 +25,8 @@ function sealed(text: string): string {
 }
 
 t.test('API tokens', async (t) => {
-  const { url, as, context, register, registerAdmin, logged } = await startApp(t)
+  // Every row is looked at: that guessing is slowed down is tried in test/auth/login-throttle.test.ts.
+  const { url, as, context, register, registerAdmin, logged } = await startApp(t, { LOGIN_FREE_FAILURES: '1000000' })
   const [ada, eve, root, disabled, gone] = [await register(), await register(), await registerAdmin(), await register(), await register()]
   const { db } = context
   const params = await createIds(as(ada))

@@ -10,7 +10,8 @@ const ALL = 'account:read account:write tasks:read tasks:write'
 
 /** What anybody may send without a token: registrations, logins and token requests. */
 t.test('register, login and createToken', async (t) => {
-  const { url, as, context, register, registerAdmin, logged } = await startApp(t)
+  // Every row is looked at: that guessing is slowed down is tried in test/auth/login-throttle.test.ts.
+  const { url, as, context, register, registerAdmin, logged } = await startApp(t, { LOGIN_FREE_FAILURES: '1000000' })
   const [ada, root, disabled] = [await register('ada'), await registerAdmin(), await register('disabled')]
   await context.db.updateTable('users').set({ disabled_at: new Date().toISOString() }).where('id', '=', disabled.id).execute()
 
