@@ -584,7 +584,7 @@ export interface components {
         Username: string;
         /**
          * Format: password
-         * @description 8 to 256 characters of any kind. It is never trimmed; Unicode is normalised to NFC.
+         * @description 8 to 256 characters of any kind, counted after Unicode is normalised to NFC. It is never trimmed. The commonest passwords and your own name or address are refused.
          * @example correct horse battery staple
          */
         Password: string;

@@ -24,7 +24,7 @@ export type Email = string;
 export type Username = string;
 
 /**
- * 8 to 256 characters of any kind. It is never trimmed; Unicode is normalised to NFC.
+ * 8 to 256 characters of any kind, counted after Unicode is normalised to NFC. It is never trimmed. The commonest passwords and your own name or address are refused.
  */
 export type Password = string;
 
