@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { createDatabase, EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
 import { expectNoDefects } from './attacks.ts'
@@ -90,8 +91,8 @@ t.test('races about accounts', async (t) => {
     const ada = await register()
     const newToken = { body: { name: 'x', scopes: ['tasks:read' as const], currentPassword: PASSWORD } }
     const { body: first } = await as(ada)('createApiToken', { ...newToken, expect: 201 })
-    const { id, ...row } = await db.selectFrom('api_tokens').selectAll().where('id', '=', first.id).executeTakeFirstOrThrow()
-    const more = Array.from({ length: 98 }, (_, index) => ({ ...row, id: id.slice(0, -3) + (0x100 + index).toString(16) }))
+    const row = await db.selectFrom('api_tokens').selectAll().where('id', '=', first.id).executeTakeFirstOrThrow()
+    const more = Array.from({ length: 98 }, () => ({ ...row, id: randomUUID() }))
     await db.insertInto('api_tokens').values(more).execute()
     const countOf = async () => (await db.selectFrom('api_tokens').select('id').where('user_id', '=', ada.id).execute()).length
     await rounds(async () => {
