@@ -6,6 +6,8 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
 
+export type MailTokenPurpose = "change_email" | "reset_password" | "verify_email";
+
 export type TaskPriority = "high" | "low" | "medium";
 
 export type UserRole = "admin" | "user";
@@ -54,6 +56,15 @@ export interface Lists {
   title: string;
   updated_at: Generated<string>;
   version: Generated<number>;
+}
+
+export interface MailTokens {
+  created_at: Generated<string>;
+  email: string;
+  expires_at: string;
+  id: string;
+  purpose: MailTokenPurpose;
+  user_id: string;
 }
 
 export interface Sessions {
@@ -114,6 +125,7 @@ export interface DB {
   audit_events: AuditEvents;
   categories: Categories;
   lists: Lists;
+  mail_tokens: MailTokens;
   sessions: Sessions;
   signing_key: SigningKey;
   tasks: Tasks;

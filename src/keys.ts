@@ -14,6 +14,7 @@ export type Keys = Readonly<{
   accessToken: KeyRing
   refreshToken: KeyRing
   cursor: KeyRing
+  mailToken: KeyRing
 }>
 
 export type Secrets = readonly [current: string, ...previous: string[]]
@@ -24,6 +25,7 @@ export function deriveKeys([current, ...previous]: Secrets): Keys {
     accessToken: ring('access token'),
     refreshToken: ring('refresh token'),
     cursor: ring('cursor'),
+    mailToken: ring('mail token'),
   }
 }
 

@@ -31,12 +31,14 @@ t.test('config', async (t) => {
       database: { kind: 'embedded', directory: '.docket' },
       auth: {
         secret: undefined,
+        requireVerifiedEmail: false,
         accessTokenSeconds: 900,
         refreshIdleSeconds: 30 * 86_400,
         refreshAbsoluteSeconds: 90 * 86_400,
         passwordHash: { memoryKibibytes: 19_456, iterations: 2, parallelism: 1, concurrent: availableParallelism() },
       },
-      mail: { delivery: { kind: 'log' }, from: 'Docket <docket@localhost>' },
+      mail: { delivery: { kind: 'log' }, from: 'Docket <docket@localhost>', links: { resetPassword: undefined, verifyEmail: undefined } },
+      auditRetentionDays: 400,
       jobs: true,
       log: { level: 'info' },
     })
@@ -67,6 +69,10 @@ t.test('config', async (t) => {
       ARGON2_QUEUED: '0',
       SMTP_URL: 'smtp://docket:pw%40@mail.example:587',
       MAIL_FROM: 'tasks@docket.example',
+      RESET_PASSWORD_URL: 'https://app.example.com/reset#{token}',
+      VERIFY_EMAIL_URL: 'http://localhost:5173/verify/{token}?from=mail',
+      REQUIRE_VERIFIED_EMAIL: 'true',
+      AUDIT_RETENTION_DAYS: '30',
       JOBS: 'off',
       LOG_LEVEL: 'warn',
       LOG_FORMAT: 'json',
@@ -89,12 +95,18 @@ t.test('config', async (t) => {
       },
       auth: {
         secrets: [AUTH_SECRET],
+        requireVerifiedEmail: true,
         accessTokenSeconds: 60,
         refreshIdleSeconds: 3600,
         refreshAbsoluteSeconds: 7200,
         passwordHash: { memoryKibibytes: 65_536, iterations: 3, parallelism: 4, concurrent: 5, queued: 0 },
       },
-      mail: { delivery: { kind: 'smtp', url: 'smtp://docket:pw%40@mail.example:587' }, from: 'tasks@docket.example' },
+      mail: {
+        delivery: { kind: 'smtp', url: 'smtp://docket:pw%40@mail.example:587' },
+        from: 'tasks@docket.example',
+        links: { resetPassword: 'https://app.example.com/reset#{token}', verifyEmail: 'http://localhost:5173/verify/{token}?from=mail' },
+      },
+      auditRetentionDays: 30,
       jobs: false,
       log: { level: 'warn', pretty: false },
       shutdownGraceMilliseconds: 0,
@@ -154,6 +166,21 @@ t.test('config', async (t) => {
         'Do\r\nBcc: x <a@b.example>',
         '<a@b.example>',
       ],
+      RESET_PASSWORD_URL: [
+        'app.example.com/{token}',
+        'javascript:alert("{token}")',
+        'ftp://app.example.com/{token}',
+        'https://app.example.com/reset',
+        'https://app.example.com/{token}/{token}',
+        'https://{token}.example.com/',
+        'https://app.example.com{token}',
+        'https://app.example.com/ {token}',
+        'https://app.example.com/{token} or so',
+        'https://app.example.com:99999/{token}',
+      ],
+      VERIFY_EMAIL_URL: ['https://app.example.com/verify', '/verify?token={token}'],
+      REQUIRE_VERIFIED_EMAIL: ['yes', '1'],
+      AUDIT_RETENTION_DAYS: ['0', '-1', '36501', '1y'],
       JOBS: ['true', 'ON', '1'],
       LOG_LEVEL: ['verbose', 'INFO'],
       LOG_FORMAT: ['yaml'],
@@ -210,6 +237,14 @@ t.test('config', async (t) => {
     t.equal(delivery({ NODE_ENV: 'production' }), 'none')
     t.equal(delivery({ DATABASE_URL }), 'none')
     t.equal(delivery({ SMTP_URL: 'smtps://mail.example' }), 'smtp')
+  })
+
+  t.test('REQUIRE_VERIFIED_EMAIL: refused where no mail can be sent', async (t) => {
+    const REQUIRE_VERIFIED_EMAIL = 'true'
+    t.match(faultsOf({ REQUIRE_VERIFIED_EMAIL, DATABASE_URL, AUTH_SECRET }), [/^REQUIRE_VERIFIED_EMAIL needs SMTP_URL/])
+    t.match(faultsOf({ REQUIRE_VERIFIED_EMAIL, NODE_ENV: 'production', AUTH_SECRET }), [/^REQUIRE_VERIFIED_EMAIL needs SMTP_URL/])
+    t.same(faultsOf({ REQUIRE_VERIFIED_EMAIL, DATABASE_URL, AUTH_SECRET, SMTP_URL: 'smtp://mail.example' }), [])
+    t.same(faultsOf({ REQUIRE_VERIFIED_EMAIL }), [])
   })
 
   t.test('MAIL_FROM: of a real domain where mails are sent in production', async (t) => {
