@@ -6,6 +6,8 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
 
+export type LoginThrottleKind = "account" | "address" | "pair";
+
 export type MailTokenPurpose = "change_email" | "reset_password" | "verify_email";
 
 export type TaskPriority = "high" | "low" | "medium";
@@ -56,6 +58,13 @@ export interface Lists {
   title: string;
   updated_at: Generated<string>;
   version: Generated<number>;
+}
+
+export interface LoginThrottles {
+  failures: number;
+  key: string;
+  kind: LoginThrottleKind;
+  tried_at: string;
 }
 
 export interface MailTokens {
@@ -125,6 +134,7 @@ export interface DB {
   audit_events: AuditEvents;
   categories: Categories;
   lists: Lists;
+  login_throttles: LoginThrottles;
   mail_tokens: MailTokens;
   sessions: Sessions;
   signing_key: SigningKey;

@@ -2,6 +2,12 @@
 
 CREATE EXTENSION IF NOT EXISTS btree_gin WITH SCHEMA public;
 
+CREATE TYPE public.login_throttle_kind AS ENUM (
+    'pair',
+    'address',
+    'account'
+);
+
 CREATE TYPE public.mail_token_purpose AS ENUM (
     'reset_password',
     'verify_email',
@@ -231,6 +237,15 @@ CREATE TABLE public.lists (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.login_throttles (
+    key text NOT NULL,
+    kind public.login_throttle_kind NOT NULL,
+    failures integer NOT NULL,
+    tried_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT login_throttles_failures_check CHECK ((failures >= 0)),
+    CONSTRAINT login_throttles_key_check CHECK ((char_length(key) = 43))
+);
+
 CREATE TABLE public.mail_tokens (
     user_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -319,6 +334,9 @@ ALTER TABLE ONLY public.categories
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_pkey PRIMARY KEY (owner_id, id);
 
+ALTER TABLE ONLY public.login_throttles
+    ADD CONSTRAINT login_throttles_pkey PRIMARY KEY (key);
+
 ALTER TABLE ONLY public.mail_tokens
     ADD CONSTRAINT mail_tokens_pkey PRIMARY KEY (user_id, id);
 
@@ -357,6 +375,8 @@ CREATE INDEX list_tasks_by_title ON public.tasks USING btree (owner_id, list_id,
 CREATE INDEX list_tasks_by_updated ON public.tasks USING btree (owner_id, list_id, completed, updated_at, id);
 
 CREATE UNIQUE INDEX lists_inbox_key ON public.lists USING btree (owner_id) WHERE inbox;
+
+CREATE INDEX login_throttles_tried_at_idx ON public.login_throttles USING btree (tried_at);
 
 CREATE INDEX mail_tokens_by_expiry ON public.mail_tokens USING btree (expires_at);
 

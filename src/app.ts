@@ -4,7 +4,7 @@ import { createApiTokens } from './api-tokens/tokens.ts'
 import { Denials } from './audit/denials.ts'
 import { jwtOptions } from './auth/access-tokens.ts'
 import { createIdentity } from './auth/identity.ts'
-import type { Context } from './context.ts'
+import { type Context, reserved } from './context.ts'
 import { bindContract } from './contract/bind.ts'
 import { readSpec } from './contract/spec.ts'
 import type { Handlers } from './contract/types.ts'
@@ -12,8 +12,9 @@ import { createHandlers } from './handlers.ts'
 import { logRequests } from './http/access-log.ts'
 import { allowOrigins } from './http/cors.ts'
 import { serveDocs } from './http/docs.ts'
-import { guardFront } from './http/front.ts'
+import { guardFront, sendFrontHeaders } from './http/front.ts'
 import { renderProblems } from './http/problems.ts'
+import { limitRequests } from './http/rate-limits.ts'
 import { createServer } from './http/server.ts'
 
 /**
@@ -28,12 +29,14 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   logRequests(app, logger)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
-  guardFront(app, context.lifecycle)
+  sendFrontHeaders(app, context.lifecycle)
+  limitRequests(app, config.rateLimits, logger, ['register', 'requestPasswordReset'])
+  guardFront(app)
   await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 
-  const identity = createIdentity(context, app.jwt)
-  const apiTokens = createApiTokens(context)
-  const denials = new Denials(context.db, logger)
+  const identity = createIdentity(reserved(context), app.jwt)
+  const apiTokens = createApiTokens(reserved(context))
+  const denials = new Denials(context.reservedDb, logger)
   app.addHook('onClose', () => Promise.allSettled([identity.lastUses.close(), apiTokens.lastUses.close()]))
   bindContract(app, {
     spec,

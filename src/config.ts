@@ -17,6 +17,7 @@ export type Config = Readonly<{
   auditRetentionDays: number
   /** Whether this process works jobs; it sends them in any case. */
   jobs: boolean
+  rateLimits: RateLimitConfig
   log: Readonly<{ level: LogLevel; pretty: boolean }>
   /** How long readiness says no before the listener closes, so that a load balancer notices. */
   shutdownGraceMilliseconds: number
@@ -45,6 +46,8 @@ export type AuthConfig = Readonly<{
   secrets: readonly [current: string, ...previous: string[]] | undefined
   /** Whether users may do no more than account things until their address is verified. */
   requireVerifiedEmail: boolean
+  /** Whether the token endpoint takes passwords. Without it the Authorize button of the docs cannot log in; login goes on. */
+  passwordGrant: boolean
   accessTokenSeconds: number
   refreshIdleSeconds: number
   refreshAbsoluteSeconds: number
@@ -55,6 +58,26 @@ export type AuthConfig = Readonly<{
     concurrent: number
     queued: number
   }>
+  loginThrottle: Readonly<{
+    /** Wrong passwords of an account from one address that cost nothing; for an address there are 20 times as many. */
+    freeFailures: number
+    /** How long a refusal waits: an instant one would only make a flood of logins come back faster. */
+    refusalMilliseconds: number
+    /** How much each further failure of an account slows tries from addresses that it has not logged in from. */
+    slowingMilliseconds: number
+  }>
+}>
+
+export type RateLimitConfig = Readonly<{
+  enabled: boolean
+  /** Requests a minute of one address without a good token. */
+  anonymous: number
+  /** Requests a minute of one user. */
+  user: number
+  /** Registrations an hour of one address. */
+  register: number
+  /** Where all instances count together; undefined lets each count by itself. */
+  redisUrl: string | undefined
 }>
 
 export type MailConfig = Readonly<{
@@ -116,6 +139,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const value = text(name)
     if (value === undefined || /^postgres(ql)?:\/\/\S+$/.test(value)) return value
     faults.push(`${name} must be a URL like postgres://user:password@host:5432/database`)
+    return value
+  }
+
+  const redisUrl = () => {
+    const value = text('REDIS_URL')
+    if (value !== undefined && !(/^rediss?:\/\/\S+$/.test(value) && URL.canParse(value)))
+      faults.push('REDIS_URL must be a URL like redis://user:password@host:6379')
     return value
   }
 
@@ -182,6 +212,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     auth: {
       secrets: ring,
       requireVerifiedEmail,
+      passwordGrant: oneOf('AUTH_PASSWORD_GRANT', ['on', 'off'], 'on') === 'on',
       accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, DAY),
       refreshIdleSeconds: integer('REFRESH_IDLE_SECONDS', 30 * DAY, 60, 3650 * DAY),
       refreshAbsoluteSeconds: integer('REFRESH_ABSOLUTE_SECONDS', 90 * DAY, 60, 3650 * DAY),
@@ -192,6 +223,18 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         concurrent: integer('ARGON2_CONCURRENT', availableParallelism(), 1, 128),
         queued: integer('ARGON2_QUEUED', 64, 0, 10_000),
       },
+      loginThrottle: {
+        freeFailures: integer('LOGIN_FREE_FAILURES', 5, 1, 1_000_000),
+        refusalMilliseconds: 1000,
+        slowingMilliseconds: 100,
+      },
+    },
+    rateLimits: {
+      enabled: oneOf('RATE_LIMIT', ['on', 'off'], 'on') === 'on',
+      anonymous: integer('RATE_LIMIT_ANONYMOUS', 300, 1, 1_000_000),
+      user: integer('RATE_LIMIT_USER', 1200, 1, 1_000_000),
+      register: integer('RATE_LIMIT_REGISTER', 30, 1, 1_000_000),
+      redisUrl: redisUrl(),
     },
     mail,
     auditRetentionDays: integer('AUDIT_RETENTION_DAYS', 400, 1, 36_500),

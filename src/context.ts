@@ -17,6 +17,7 @@ import type { Mailer } from './mail/mailer.ts'
 export type Context = Readonly<{
   config: Config
   db: Database
+  reservedDb: Database
   patientDb: Database
   notifications: Notifications
   logger: Logger
@@ -34,3 +35,6 @@ export type Lifecycle = {
   /** Set when the process has been told to stop: readiness says no from then on. */
   draining: boolean
 }
+
+/** For what must go on while lists and tasks have to wait for the database. */
+export const reserved = (context: Context): Context => ({ ...context, db: context.reservedDb })

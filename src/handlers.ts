@@ -4,7 +4,7 @@ import { apiTokenHandlers } from './api-tokens/handlers.ts'
 import type { ApiTokens } from './api-tokens/tokens.ts'
 import { authHandlers } from './auth/handlers.ts'
 import type { Identity } from './auth/identity.ts'
-import type { Context } from './context.ts'
+import { type Context, reserved } from './context.ts'
 import type { Handlers } from './contract/types.ts'
 import { healthHandlers } from './health/handlers.ts'
 import { listHandlers } from './lists/handlers.ts'
@@ -14,13 +14,13 @@ import { userHandlers } from './users/handlers.ts'
 
 /** Every operation of openapi.yaml with its handler: one that is missing does not compile. */
 export const createHandlers = (context: Context, identity: Identity, apiTokens: ApiTokens): Handlers => ({
-  ...authHandlers(context, identity),
-  ...userHandlers(context),
-  ...accountHandlers(context, identity),
-  ...sessionHandlers(context, identity),
-  ...apiTokenHandlers(context, identity, apiTokens),
+  ...authHandlers(reserved(context), identity),
+  ...userHandlers(reserved(context)),
+  ...accountHandlers(reserved(context), identity),
+  ...sessionHandlers(reserved(context), identity),
+  ...apiTokenHandlers(reserved(context), identity, apiTokens),
   ...listHandlers(context),
   ...taskHandlers(context),
   ...adminHandlers(context, identity),
-  ...healthHandlers(context),
+  ...healthHandlers(reserved(context)),
 })

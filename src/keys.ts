@@ -15,6 +15,7 @@ export type Keys = Readonly<{
   refreshToken: KeyRing
   cursor: KeyRing
   mailToken: KeyRing
+  loginThrottle: KeyRing
 }>
 
 export type Secrets = readonly [current: string, ...previous: string[]]
@@ -26,6 +27,7 @@ export function deriveKeys([current, ...previous]: Secrets): Keys {
     refreshToken: ring('refresh token'),
     cursor: ring('cursor'),
     mailToken: ring('mail token'),
+    loginThrottle: ring('login throttle'),
   }
 }
 

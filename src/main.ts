@@ -4,10 +4,12 @@ import { explainFailure } from './explain.ts'
 import { drain, watchSilentConnections } from './http/shutdown.ts'
 import { createLogger } from './log.ts'
 import { createContext } from './startup.ts'
+import { lowerThreadPoolPriority } from './thread-pool.ts'
 
 const HARD_STOP_MILLISECONDS = 10_000
 
 async function main(): Promise<void> {
+  await lowerThreadPoolPriority()
   const config = readConfig()
   const logger = createLogger(config.log)
   // A defect that nobody caught: the state is unknown, so the process ends and whoever supervises it starts another.

@@ -18,6 +18,7 @@ const PROBLEMS = {
   URI_TOO_LONG: [414, 'URI too long'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Unsupported media type'],
   VALIDATION_FAILED: [422, 'Validation failed'],
+  RATE_LIMITED: [429, 'Too many requests'],
   HEADERS_TOO_LARGE: [431, 'Headers too large'],
   INTERNAL_ERROR: [500, 'Internal error'],
   UNAVAILABLE: [503, 'Service unavailable'],
@@ -79,6 +80,13 @@ export const preconditionFailed = (what: string) =>
 export const unavailable = (detail: string) =>
   new Problem('UNAVAILABLE', detail, {
     headers: { 'Retry-After': '1' },
+    oauth2Error: 'temporarily_unavailable',
+  })
+
+/** @param seconds until the next try */
+export const rateLimited = (what: string, seconds: number) =>
+  new Problem('RATE_LIMITED', `${what} Try again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`, {
+    headers: { 'Retry-After': String(seconds) },
     oauth2Error: 'temporarily_unavailable',
   })
 

@@ -35,11 +35,12 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
     await oncePossible(logger, () => migrate(config, database, logger))
     await oncePossible(logger, () => shareKeys(database, secrets))
     const keys = deriveKeys(secrets)
-    const { db, patientDb, notifications } = database
+    const { db, reservedDb, patientDb, notifications } = database
     const lifecycle = { startedAt: Date.now(), draining: false }
     const context: Context = {
       config,
       db,
+      reservedDb,
       patientDb,
       notifications,
       logger,

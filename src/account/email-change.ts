@@ -5,6 +5,7 @@ import { requireOwnPassword, wrongPassword } from '../auth/login.ts'
 import type { Context } from '../context.ts'
 import type { BodyOf, Client, Principal } from '../contract/types.ts'
 import { conflict, invalidField } from '../problem.ts'
+import { userGone } from '../users/gone.ts'
 import { lockUser, lockUserOfPassword } from '../users/queries.ts'
 
 /**
@@ -14,18 +15,19 @@ import { lockUser, lockUserOfPassword } from '../users/queries.ts'
  */
 export async function requestEmailChange(
   context: Context,
-  { passwords }: Identity,
+  identity: Identity,
   { currentPassword, email }: BodyOf<'changeEmail'>,
   principal: Principal,
   client: Client,
 ): Promise<void> {
   requireMail(context)
   const { db } = context
-  const me = await requireOwnPassword(db, passwords, principal, currentPassword, client)
+  const me = await requireOwnPassword(db, identity, principal, currentPassword, client)
   await db.transaction().execute(async (trx) => {
     const user = await lockUser(trx, me.id)
+    if (user === undefined) throw userGone()
     // A new password cancels changes of address, this one too if it came first.
-    if (user === undefined || !(await lockUserOfPassword(trx, me.id, me.password_hash))) throw wrongPassword()
+    if (!(await lockUserOfPassword(trx, me.id, me.password_hash))) throw wrongPassword()
     if (email.toLowerCase() === user.email.toLowerCase()) throw invalidField('body', '/email', 'unchanged', 'is your address already')
     await recordEvent(trx, client, { action: 'email.change_requested', userId: me.id, actor: principal })
     if (!(await sendMailToken(context, trx, user, 'change_email', email))) {

@@ -14,7 +14,7 @@ import { requestEmailChange } from './email-change.ts'
 export const accountHandlers = (context: Context, identity: Identity): HandlersOf<'account'> => ({
   async changePassword({ body: { currentPassword, newPassword }, user, client }, respond) {
     const { db } = context
-    const me = await requireOwnPassword(db, identity.passwords, user, currentPassword, client)
+    const me = await requireOwnPassword(db, identity, user, currentPassword, client)
     requireUncommonPassword(newPassword, me, '/newPassword')
     const passwordHash = await identity.passwords.hash(newPassword)
     await identity.sessions.ending(db, async (trx) => {
@@ -34,7 +34,7 @@ export const accountHandlers = (context: Context, identity: Identity): HandlersO
   },
 
   async deleteMe({ body: { currentPassword }, user, client }, respond) {
-    await requireOwnPassword(context.db, identity.passwords, user, currentPassword, client)
+    await requireOwnPassword(context.db, identity, user, currentPassword, client)
     await identity.sessions.ending(context.patientDb, (trx) => deleteUserForGood(trx, user.id, user, client))
     return respond(204)
   },

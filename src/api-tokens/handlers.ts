@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { conflict, emailNotVerified, notFound, Problem } from '../problem.ts'
+import { userGone } from '../users/gone.ts'
 import { lockUser } from '../users/queries.ts'
 import { presentApiToken, presentCreatedApiToken } from './presenter.ts'
 import { countApiTokens, deleteApiToken, insertApiToken, listApiTokens } from './queries.ts'
@@ -14,7 +15,7 @@ import type { ApiTokens } from './tokens.ts'
 const MOST_TOKENS = 100
 const DAY_MILLISECONDS = 86_400_000
 
-export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions }: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
+export const apiTokenHandlers = ({ db, cursors }: Context, identity: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
   async listApiTokens({ query: { limit, cursor }, user }, respond) {
     const belongsTo = `api-tokens ${user.id}`
     const after = cursors.after(belongsTo, cursor)
@@ -28,13 +29,13 @@ export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions
     const foreign = scopes.find((scope) => !user.scopes.has(scope))
     if (foreign !== undefined && user.withheldScopes.has(foreign)) throw emailNotVerified()
     if (foreign !== undefined) throw new Problem('FORBIDDEN', `You may not give the scope ${foreign}: this session does not have it.`)
-    await requireOwnPassword(db, passwords, user, currentPassword, client)
+    await requireOwnPassword(db, identity, user, currentPassword, client)
 
     const id = newId()
     const createdAt = createdAtOf(id)
     const { token, secretHash } = newApiToken(user.id, id)
     const row = await db.transaction().execute(async (trx) => {
-      await lockUser(trx, user.id)
+      if ((await lockUser(trx, user.id)) === undefined) throw userGone()
       if ((await countApiTokens(trx, user.id)) >= MOST_TOKENS) throw conflict(`There are ${MOST_TOKENS} API tokens already. Revoke one first.`)
       await recordEvent(trx, client, { action: 'api_token.created', userId: user.id, actor: user })
       return insertApiToken(trx, {
@@ -51,7 +52,7 @@ export const apiTokenHandlers = ({ db, cursors }: Context, { passwords, sessions
   },
 
   async revokeApiToken({ params: { tokenId }, user, client }, respond) {
-    await sessions.ending(db, async (trx) => {
+    await identity.sessions.ending(db, async (trx) => {
       if (!(await deleteApiToken(trx, user.id, tokenId))) throw notFound('API token')
       await recordEvent(trx, client, { action: 'api_token.revoked', userId: user.id, actor: user })
     })

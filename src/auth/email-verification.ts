@@ -4,6 +4,7 @@ import { badMailToken, MailTokens } from '../account-mail/tokens.ts'
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { Client } from '../contract/types.ts'
+import { userGone } from '../users/gone.ts'
 import { lockUser, updateUser } from '../users/queries.ts'
 import { refusingTaken } from '../users/taken.ts'
 import type { Identity } from './identity.ts'
@@ -39,6 +40,7 @@ export async function resendVerification(context: Context, userId: string): Prom
   requireMail(context)
   await context.db.transaction().execute(async (trx) => {
     const user = await lockUser(trx, userId)
-    if (user?.email_verified_at === null) await sendMailToken(context, trx, user, 'verify_email', user.email)
+    if (user === undefined) throw userGone()
+    if (user.email_verified_at === null) await sendMailToken(context, trx, user, 'verify_email', user.email)
   })
 }

@@ -42,7 +42,7 @@ export const authHandlers = (context: Context, identity: Identity): HandlersOf<'
   },
 
   async createToken({ body, client }, respond) {
-    const { accessToken, expiresIn, refreshToken, scope } = await grantToken(context.db, identity, body, client)
+    const { accessToken, expiresIn, refreshToken, scope } = await grantToken(context.db, identity, context.config.auth, body, client)
     return respond(200, {
       access_token: accessToken,
       token_type: 'bearer',

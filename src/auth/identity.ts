@@ -5,6 +5,7 @@ import { unauthenticated } from '../problem.ts'
 import { AccessTokens } from './access-tokens.ts'
 import { LastUses } from './last-uses.ts'
 import { LivePrincipals } from './live-principals.ts'
+import { LoginThrottle } from './login-throttle.ts'
 import { Passwords } from './passwords.ts'
 import { findLiveSession, updateLastUses } from './queries.ts'
 import { RefreshTokens } from './refresh-tokens.ts'
@@ -14,6 +15,7 @@ import { SessionKeeper } from './sessions.ts'
 /** What knows who somebody is: made once for each server. */
 export type Identity = Readonly<{
   passwords: Passwords
+  throttle: LoginThrottle
   sessions: SessionKeeper
   lastUses: LastUses
   accessTokens: Authenticator
@@ -31,6 +33,7 @@ export function createIdentity({ config, db, notifications, keys, logger }: Cont
   })
   return {
     passwords: new Passwords(config.auth.passwordHash),
+    throttle: new LoginThrottle(db, keys.loginThrottle[0].bytes, config.auth.loginThrottle),
     sessions: new SessionKeeper(config.auth, accessTokens, new RefreshTokens(keys.refreshToken), notifications),
     lastUses,
     accessTokens: {

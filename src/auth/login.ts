@@ -20,18 +20,22 @@ type Credentials = Readonly<{ login: string; password: string }>
  * Starts a session for the user with this name (or e-mail address) and password. Whether the user is unknown, disabled or has another password, answer
  * and duration are the same. A hash made with outdated parameters is replaced, unless the server is too busy: then a later login does so.
  * @param scopesFor what the session may do; it may throw a Problem
- * @throws Problem 401 INVALID_CREDENTIALS
+ * @throws Problem 401 INVALID_CREDENTIALS, 429 after too many wrong passwords (LoginThrottle)
  */
 export async function logIn(
   db: Database,
-  { passwords, sessions }: Identity,
+  { passwords, sessions, throttle }: Identity,
   { login, password }: Credentials,
   scopesFor: (user: UserRow) => readonly string[],
   client: Client,
 ): Promise<Login> {
-  const user = await findUserByLogin(db, login)
-  const matches = await passwords.verify(user?.password_hash, password)
-  if (!matches || user === undefined || user.disabled_at !== null) return refuse(db, user?.id, client)
+  const found = await findUserByLogin(db, login)
+  const account = found === undefined ? { login } : { userId: found.id }
+  const user = await throttle.attempt({ account, address: client.address }, async () => {
+    const matches = await passwords.verify(found?.password_hash, password)
+    return matches && found?.disabled_at === null ? found : undefined
+  })
+  if (user === undefined) return refuse(db, found?.id, client)
   const scopes = scopesFor(user)
   const started = await db.transaction().execute(async (trx) => {
     // What ends all sessions changes the user first: it waits for this lock and then sees this session, or this sees what it did (test/auth/races.test.ts).
@@ -50,18 +54,20 @@ async function refuse(db: Database, userId: string | undefined, client: Client):
 
 /**
  * Has somebody who is logged in prove that it is still them, before what a stolen token must not do.
- * @throws Problem 422 that names /currentPassword
+ * @throws Problem 422 that names /currentPassword, 429 after too many wrong ones (LoginThrottle)
  */
 export async function requireOwnPassword(
   db: Database,
-  passwords: Passwords,
+  { passwords, throttle }: Identity,
   principal: Principal,
   currentPassword: string,
   client: Client,
 ): Promise<UserWithPassword> {
-  const user = await findUserWithPassword(db, principal.id)
-  const matches = await passwords.verify(user?.password_hash, currentPassword)
-  if (matches && user !== undefined) return user
+  const found = await findUserWithPassword(db, principal.id)
+  const user = await throttle.attempt({ account: { userId: principal.id }, address: client.address }, async () =>
+    (await passwords.verify(found?.password_hash, currentPassword)) ? found : undefined,
+  )
+  if (user !== undefined) return user
   await recordEvent(db, client, { action: 'password.refused', userId: principal.id, actor: principal })
   throw wrongPassword()
 }

@@ -60,13 +60,21 @@ export function updateRefreshCounter(
     .executeTakeFirst()
 }
 
-/** Notes when sessions, or API tokens, were last used; one that was used later since stays as it is. */
+/**
+ * Notes when sessions, or API tokens, were last used; one that was used later since stays as it is. So does one that somebody else is changing: whoever
+ * ends sessions, or deletes a user for seconds, neither makes this wait nor runs into a deadlock with it.
+ */
 export async function updateLastUses(db: Database, table: 'sessions' | 'api_tokens', uses: readonly LastUse[]): Promise<void> {
   await sql`
-    update ${sql.table(table)} as used set last_used_at = use.at
-    from unnest(${uses.map(({ userId }) => userId)}::uuid[], ${uses.map(({ id }) => id)}::uuid[], ${uses.map(({ at }) => at)}::timestamptz[])
-      as use (user_id, id, at)
-    where used.user_id = use.user_id and used.id = use.id and coalesce(used.last_used_at, '-infinity') < use.at`.execute(db)
+    with free as (
+      select used.user_id, used.id, use.at
+      from ${sql.table(table)} as used
+      join unnest(${uses.map(({ userId }) => userId)}::uuid[], ${uses.map(({ id }) => id)}::uuid[], ${uses.map(({ at }) => at)}::timestamptz[])
+        as use (user_id, id, at) on used.user_id = use.user_id and used.id = use.id
+      where coalesce(used.last_used_at, '-infinity') < use.at
+      for no key update of used skip locked
+    )
+    update ${sql.table(table)} as used set last_used_at = free.at from free where used.user_id = free.user_id and used.id = free.id`.execute(db)
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { AuthConfig } from '../config.ts'
 import type { BodyOf, Client } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
 import { malformed } from '../problem.ts'
@@ -13,8 +14,18 @@ type TokenRequest = BodyOf<'createToken'>
  * The grants of the token endpoint (RFC 6749 §4.3 and §6).
  * @throws Problem 400 with the error of RFC 6749 §5.2, or 401 for a wrong password
  */
-export function grantToken(db: Database, identity: Identity, request: TokenRequest, client: Client): Promise<Login> {
-  return request.grant_type === 'password' ? grantByPassword(db, identity, request, client) : grantByRefreshToken(db, identity, request, client)
+export async function grantToken(
+  db: Database,
+  identity: Identity,
+  { passwordGrant }: AuthConfig,
+  request: TokenRequest,
+  client: Client,
+): Promise<Login> {
+  if (request.grant_type === 'refresh_token') return grantByRefreshToken(db, identity, request, client)
+  if (!passwordGrant) {
+    throw malformed('The grant type password is switched off on this server.', { oauth2Error: 'unsupported_grant_type' })
+  }
+  return grantByPassword(db, identity, request, client)
 }
 
 async function grantByPassword(db: Database, identity: Identity, { username, password, scope }: TokenRequest, client: Client): Promise<Login> {

@@ -13,6 +13,8 @@ export type ExecuteSql = (text: string, values?: unknown[]) => Promise<{ rows: u
 /** An open database, a server's or the embedded one: nothing outside this folder knows which. */
 export type DatabaseConnection = Readonly<{
   db: Database
+  /** The same over connections of its own, for what must go on while statements on `db` wait for a lock and hold all of its connections. */
+  reservedDb: Database
   /** The same with more time, for the few statements that go through very many rows. */
   patientDb: Database
   /** On connections of its own, with the driver's own types: for src/jobs, whose statements are not ours. */

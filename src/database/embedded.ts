@@ -31,6 +31,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
     const nightly = setInterval(vacuum, VACUUM_INTERVAL_MILLISECONDS).unref()
     return {
       db,
+      reservedDb: db,
       patientDb: db,
       executeSql: executeSqlOn(pglite),
       notifications,

@@ -2,6 +2,7 @@
 export type DatabaseFault =
   | Readonly<{ kind: 'unavailable' }>
   | Readonly<{ kind: 'unique' | 'foreignKey'; constraint: string }>
+  | Readonly<{ kind: 'notNull'; column: string }>
   | Readonly<{ kind: 'invalidTimeZone' }>
   | Readonly<{ kind: 'invalidInput' }>
   | Readonly<{ kind: 'unknownTable' }>
@@ -22,10 +23,11 @@ const UNAVAILABLE_SYSTEM_CODES = new Set([
 ])
 
 /**
- * SQLSTATE classes (PostgreSQL appendix A) after which the same request may succeed later: 08 connection, 40 rollback (deadlock), 53 resources,
- * 55P03 lock timeout, 57 operator intervention and statement timeout, 58 system error, 25006 read-only failover, 3D000 and 28 while a server is set up.
+ * SQLSTATE classes (PostgreSQL appendix A) after which the same request may succeed later: 08 connection, 26 a name whose statement could not be
+ * prepared (in a pipeline, for another request: test/database/pipelines.test.ts), 40 rollback (deadlock), 53 resources, 55P03 lock timeout, 57 operator
+ * intervention and statement timeout, 58 system error, 25006 read-only failover, 3D000 and 28 while a server is set up.
  */
-const UNAVAILABLE_STATES = /^(08|40|53|57|58|28)|^(55P03|25006|3D000)$/
+const UNAVAILABLE_STATES = /^(08|26|40|53|57|58|28)|^(55P03|25006|3D000)$/
 
 /** Reads a driver's error; undefined for an error that is not the database's. */
 export function databaseFault(error: unknown): DatabaseFault | undefined {
@@ -33,6 +35,7 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const constraint = 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : ''
   if (code === '23505') return { kind: 'unique', constraint }
+  if (code === '23502') return { kind: 'notNull', column: 'column' in error ? String(error.column) : '' }
   if (code === '23503') return { kind: 'foreignKey', constraint }
   if (code === '22023' && error.message.includes('time zone')) return { kind: 'invalidTimeZone' }
   if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code) || UNAVAILABLE_MESSAGES.test(error.message)) return { kind: 'unavailable' }

@@ -11,15 +11,20 @@ import { type NamedStatement, runPreparedBy } from './prepared.ts'
 
 type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
 
-/** Milliseconds. The client's limit is above the server's, so that a statement given up here does not run on there. */
+/**
+ * Milliseconds. What a request asks of the database at once, a statement or a transaction, takes no longer than TURN_LIMIT, the wait for a connection
+ * included. The server's limit is below it, so that a statement given up here does not run on there.
+ */
+const TURN_LIMIT = 1900
 const CONNECT_TIMEOUT = 1000
 const STATEMENT_TIMEOUT = 1800
-const QUERY_TIMEOUT = 2000
 /** Above PostgreSQL's deadlock_timeout of a second, so that a deadlock is told from a long wait. */
 const LOCK_TIMEOUT = 1300
 /** Below what load balancers usually wait for an answer. */
 const PATIENT_STATEMENT_TIMEOUT = 25_000
+const PATIENT_TURN_LIMIT = PATIENT_STATEMENT_TIMEOUT + 100
 const PATIENT_POOL_SIZE = 2
+const RESERVED_POOL_SIZE = 3
 /** Jobs neither take connections from requests nor wait for theirs. What says that a job is done waits longer for one than a request would. */
 const JOB_POOL_SIZE = 2
 const JOB_CONNECT_TIMEOUT = 5000
@@ -41,12 +46,11 @@ export function sessionSettings(url: string): pg.ClientConfig {
   }
 }
 
-/** A pool of connections to a PostgreSQL server, and one more that listens. */
+/** Pools of connections to a PostgreSQL server, and one more that listens. */
 export function openServer(config: ServerConfig, logger: Logger): DatabaseConnection {
   const settings: pg.ClientConfig = {
     ...sessionSettings(config.url),
     application_name: 'docket',
-    query_timeout: QUERY_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
     lock_timeout: LOCK_TIMEOUT,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT,
@@ -60,45 +64,77 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     pool.on('connect', (client) => void client.on('error', report))
     return pool
   }
-  const pool = openPool({ max: config.poolSize })
-  const patient = {
-    statement_timeout: PATIENT_STATEMENT_TIMEOUT,
-    query_timeout: PATIENT_STATEMENT_TIMEOUT + QUERY_TIMEOUT - STATEMENT_TIMEOUT,
+  const open = (special: pg.PoolConfig, limit = TURN_LIMIT) => {
+    const pool = openPool(special)
+    const connect = takingTurns(pool, limit)
+    // Prepared statements pass Kysely by, which ends only what it has used: close() ends the pool.
+    const dialect = new PostgresDialect({ pool: { connect, end: async () => undefined, options: pool.options } })
+    return { connect, db: new Kysely<DB>({ dialect }), end: () => pool.end() }
   }
-  const patientPool = openPool({ ...patient, max: PATIENT_POOL_SIZE })
-  const jobPool = openPool({
-    ...patient,
+  const main = open({ max: config.poolSize })
+  const reserved = open({ max: RESERVED_POOL_SIZE })
+  const patient = open({ max: PATIENT_POOL_SIZE, statement_timeout: PATIENT_STATEMENT_TIMEOUT }, PATIENT_TURN_LIMIT)
+  const jobs = openPool({
     max: JOB_POOL_SIZE,
+    statement_timeout: PATIENT_STATEMENT_TIMEOUT,
+    query_timeout: PATIENT_TURN_LIMIT,
     connectionTimeoutMillis: JOB_CONNECT_TIMEOUT,
     application_name: 'docket-jobs',
     types: pg.types,
   })
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
-  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
-  const patientDb = new Kysely<DB>({ dialect: new PostgresDialect({ pool: patientPool }) })
-  const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, settings, logger) : undefined
-  runPreparedBy(db, preparedRunner(pool, pipelines, config.preparedStatements))
+  const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
+  runPreparedBy(main.db, preparedRunner(main.connect, pipelines, config.preparedStatements))
+  runPreparedBy(reserved.db, preparedRunner(reserved.connect, undefined, config.preparedStatements))
   return {
-    db,
-    patientDb,
-    executeSql: (text, values) => jobPool.query(text, values),
+    db: main.db,
+    reservedDb: reserved.db,
+    patientDb: patient.db,
+    executeSql: (text, values) => jobs.query(text, values),
     notifications,
     async close() {
       await notifications.close()
       await pipelines?.close()
-      await Promise.all([db.destroy(), patientDb.destroy(), jobPool.end()])
+      await Promise.all([main, reserved, patient, jobs].map((pool) => pool.end()))
     },
   }
 }
 
+type Connect = () => Promise<pg.PoolClient>
+
+/**
+ * Hands out connections for a limited time, counted from when one was asked for, and closes one that is not back by then. It must not go back to the
+ * pool: what it was last sent may still be carried out, and a late `begin` would take in, and roll back, the writes of whoever got it next
+ * (test/database/silent-connections.test.ts).
+ */
+function takingTurns(pool: pg.Pool, limit: number): Connect {
+  const turns = new WeakMap<pg.PoolClient, NodeJS.Timeout>()
+  pool.on('release', (_error, client) => clearTimeout(turns.get(client)))
+  return async () => {
+    const end = performance.now() + limit
+    const client = await pool.connect()
+    const close = () => void (client as unknown as pg.Client).end().catch(() => undefined)
+    turns.set(client, setTimeout(close, end - performance.now()))
+    return client
+  }
+}
+
 /** @param named whether the server keeps plans by name; PgBouncer before 1.21 cannot */
-function preparedRunner(pool: pg.Pool, pipelines: Pipelines | undefined, named: boolean): (statement: NamedStatement) => Promise<unknown[]> {
+function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, named: boolean): (statement: NamedStatement) => Promise<unknown[]> {
   // Part of every name: a migration can leave a name with a plan that fails from then on, and then all statements get new names.
   let generation = 0
+  const runAlone = async (query: pg.QueryConfig) => {
+    const client = await connect()
+    try {
+      return await client.query(query)
+    } finally {
+      client.release()
+    }
+  }
   const run = async ({ name, text, values, reads }: NamedStatement) => {
     const query = named ? { name: `${name}_${generation}`, text, values } : { text, values }
-    return (await ((reads && pipelines?.run(query)) || pool.query(query))).rows as unknown[]
+    return (await ((reads && pipelines?.run(query)) || runAlone(query))).rows as unknown[]
   }
   return async (statement) => {
     const startedIn = generation

@@ -15,9 +15,8 @@ const MOST_HEADERS = 100
 /** Headers that may come once only: Node would silently keep the first. */
 const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding'])
 
-/** Runs for every request before anything else does: headers that every answer has, and requests that none should get through with. */
-export function guardFront(app: FastifyInstance, lifecycle: Lifecycle): void {
-  const refuseOtherMethods = watchMethods(app)
+/** Headers that every answer has, whatever comes of the request. */
+export function sendFrontHeaders(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS)
     reply.header('X-Request-Id', request.id)
@@ -25,6 +24,14 @@ export function guardFront(app: FastifyInstance, lifecycle: Lifecycle): void {
     const operation = request.routeOptions.config?.operation
     if (operation !== undefined) reply.headers(operation.deprecation)
     if (lifecycle.draining) reply.header('Connection', 'close')
+    done()
+  })
+}
+
+/** Refuses requests that none should get through with, before an operation sees them. */
+export function guardFront(app: FastifyInstance): void {
+  const refuseOtherMethods = watchMethods(app)
+  app.addHook('onRequest', (request, reply, done) => {
     try {
       requireReadable(request)
       if (request.is404 || request.method === 'OPTIONS') refuseOtherMethods(request, reply)

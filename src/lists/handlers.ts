@@ -3,6 +3,7 @@ import type { HandlersOf } from '../contract/types.ts'
 import { etagOf, versionsOf } from '../etag.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { conflict, notFound, preconditionFailed } from '../problem.ts'
+import { refusingGone } from '../users/gone.ts'
 import { presentList } from './presenter.ts'
 import * as lists from './queries.ts'
 
@@ -17,14 +18,8 @@ export const listHandlers = ({ db, cursors }: Context): HandlersOf<'lists'> => (
   async createList({ body, user }, respond) {
     const id = newId()
     const createdAt = createdAtOf(id)
-    const list = await lists.insertList(db, {
-      owner_id: user.id,
-      id,
-      title: body.title,
-      description: body.description ?? null,
-      created_at: createdAt,
-      updated_at: createdAt,
-    })
+    const row = { owner_id: user.id, id, title: body.title, description: body.description ?? null, created_at: createdAt, updated_at: createdAt }
+    const list = await refusingGone(lists.insertList(db, row))
     return respond(201, presentList(list), {
       headers: { Location: `/api/v1/lists/${id}`, ETag: etagOf(list) },
     })

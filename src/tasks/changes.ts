@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts'
 import { databaseFault } from '../database/errors.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { notFound } from '../problem.ts'
+import { refusingGone } from '../users/gone.ts'
 import { storedDueDate } from './due-date.ts'
 import { insertTask, LIST_OF_TASK, type TaskChanges, type TaskRow } from './queries.ts'
 
@@ -25,7 +26,7 @@ export function createTask(db: Database, ownerId: string, body: BodyOf<'createLi
     time_zone: body.timeZone ?? null,
     created_at: createdAt,
   }
-  return refusingForeignList(insertTask(db, task, listId))
+  return refusingGone(refusingForeignList(insertTask(db, task, listId)))
 }
 
 /** What a merge patch (RFC 7396) sets. */

@@ -1,7 +1,7 @@
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
-import { unauthenticated } from '../problem.ts'
+import { userGone } from './gone.ts'
 import { presentUser } from './presenter.ts'
 import * as users from './queries.ts'
 import { refusingTaken } from './taken.ts'
@@ -9,7 +9,7 @@ import { refusingTaken } from './taken.ts'
 export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> => ({
   async getMe({ user }, respond) {
     const me = await users.findUser(db, user.id)
-    if (me === undefined) throw gone()
+    if (me === undefined) throw userGone()
     return respond(200, presentUser(me))
   },
 
@@ -18,18 +18,16 @@ export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> =>
     const database = body.timeZone === undefined ? db : patientDb
     const me = await refusingTaken(
       database.transaction().execute(async (trx) => {
-        await recordEvent(trx, client, { action: 'user.updated', userId: user.id, actor: user, changedFields: Object.keys(body) })
-        return users.updateUser(trx, user.id, {
+        const updated = await users.updateUser(trx, user.id, {
           ...(body.username !== undefined && { username: body.username }),
           ...(body.timeZone !== undefined && { time_zone: body.timeZone }),
           updated_at: new Date().toISOString(),
         })
+        if (updated === undefined) throw userGone()
+        await recordEvent(trx, client, { action: 'user.updated', userId: user.id, actor: user, changedFields: Object.keys(body) })
+        return updated
       }),
     )
-    if (me === undefined) throw gone()
     return respond(200, presentUser(me))
   },
 })
-
-/** The user was deleted between the check of the token and now. */
-const gone = () => unauthenticated('The access token is not valid.')

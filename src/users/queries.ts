@@ -42,17 +42,34 @@ export function lockUser(trx: Transaction, id: string): Promise<UserRow | undefi
   return trx.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
-/** The ids of all admins who are not disabled; none of them can be changed until this transaction ends. */
-export async function lockAdmins(trx: Transaction): Promise<string[]> {
-  const admins = await trx
+/**
+ * Locks a user who is no admin, or a disabled one, until this transaction ends.
+ * @returns whether there is such a user
+ */
+export async function lockUnlessAdmin(trx: Transaction, id: string): Promise<boolean> {
+  const user = await trx
     .selectFrom('users')
     .select('id')
-    .where('role', '=', 'admin')
-    .where('disabled_at', 'is', null)
+    .where('id', '=', id)
+    .where((eb) => eb.or([eb('role', '<>', 'admin'), eb('disabled_at', 'is not', null)]))
+    .forUpdate()
+    .executeTakeFirst()
+  return user !== undefined
+}
+
+/**
+ * The ids of all admins who are not disabled. None of them can be changed until this transaction ends, nor can a user who is about to be: all are locked
+ * in one order, as two who lock the same in different orders would wait for each other.
+ */
+export async function lockAdminsAnd(trx: Transaction, userId: string): Promise<string[]> {
+  const users = await trx
+    .selectFrom('users')
+    .select(['id', 'role', 'disabled_at'])
+    .where((eb) => eb.or([eb.and([eb('role', '=', 'admin'), eb('disabled_at', 'is', null)]), eb('id', '=', userId)]))
     .orderBy('id')
     .forUpdate()
     .execute()
-  return admins.map(({ id }) => id)
+  return users.filter(({ role, disabled_at }) => role === 'admin' && disabled_at === null).map(({ id }) => id)
 }
 
 /** @returns whether there was such a user */

@@ -61,6 +61,8 @@ t.test('instances whose lines to the database break', async (t) => {
     const c = await startApp(t, { DATABASE_LISTEN_URL: database }, slow.url)
     await current(c)
     await a.context.notifications.settle()
+    // So that it is the look that is kept back, and not the connection for it.
+    await c.as(await logIn(a, ada))('getMe', { expect: 200 })
     const session = await logIn(a, ada)
     slow.hold()
     const underWay = c.as(session)('getMe')

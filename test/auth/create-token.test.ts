@@ -176,6 +176,15 @@ t.test('createToken by password', async (t) => {
     }
   })
 
+  t.test('400 unsupported_grant_type: a password where that grant is switched off, and login goes on', async (t) => {
+    const { as, register } = await startApp(t, { AUTH_PASSWORD_GRANT: 'off' })
+    const { username, refreshToken } = await register()
+    const { body } = await as()('createToken', { body: { grant_type: 'password', username, password: PASSWORD }, expect: 400 })
+    t.match(body, { error: 'unsupported_grant_type', code: 'MALFORMED_REQUEST' })
+    await as()('login', { body: { username, password: PASSWORD }, expect: 200 })
+    await as()('createToken', { body: { grant_type: 'refresh_token', refresh_token: refreshToken }, expect: 200 })
+  })
+
   t.test('413: more than 256 KiB', async (t) => {
     t.match(await post(`${form(grant)}&other=${'o'.repeat(262_144)}`), { status: 413, body: { code: 'PAYLOAD_TOO_LARGE', error: 'invalid_request' } })
   })

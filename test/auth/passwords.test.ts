@@ -4,7 +4,7 @@ import { updatePasswordHash } from '../../src/users/queries.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 
 t.test('passwords', async (t) => {
-  const { as, context, register } = await startApp(t, { ARGON2_MEMORY_KIB: '2048', ARGON2_ITERATIONS: '2' })
+  const { as, context, register } = await startApp(t, { ARGON2_MEMORY_KIB: '2048', ARGON2_ITERATIONS: '2', LOGIN_FREE_FAILURES: '100' })
   const { memoryKibibytes, iterations, parallelism } = context.config.auth.passwordHash
   let count = 0
   const signUp = async (password: string) => {
@@ -55,6 +55,37 @@ t.test('passwords', async (t) => {
       const { status, body } = await signUp(password)
       t.match({ status, body }, { status: 422, body: { errors: [{ in: 'body', path: '/password' }] } }, JSON.stringify(password.slice(0, 20)))
     }
+  })
+
+  t.test('register: 422 with one of the commonest passwords, in any case, and 201 with one that merely looks like one', async (t) => {
+    for (const password of ['password', 'PASSWORD', 'Password1', '12345678', 'iloveyou1', 'ILoveYou1', 'qwertyuiop', 'QwertyUiop', 'football']) {
+      const { status, body } = await signUp(password)
+      t.match({ status, body }, { status: 422, body: { errors: [{ in: 'body', path: '/password', code: 'common' }] } }, password)
+    }
+    for (const password of ['password of mine', ' password', 'passw\u00f6rd', '12345678 and more', 'x-football-x']) {
+      t.equal((await signUp(password)).status, 201, password)
+    }
+  })
+
+  t.test('register: 422 with the own username, address or what stands before its @, in any case', async (t) => {
+    const own = { username: 'Grace-Hopper', email: 'Rear.Admiral@example.com' }
+    for (const password of ['Grace-Hopper', 'grace-hopper', 'GRACE-HOPPER', 'rear.admiral@example.com', 'REAR.ADMIRAL@EXAMPLE.COM', 'rear.admiral']) {
+      const { status, body } = await as()('register', { body: { ...own, password } })
+      t.match({ status, body }, { status: 422, body: { errors: [{ in: 'body', path: '/password', code: 'own' }] } }, password)
+    }
+    for (const password of ['Grace-Hopper!', 'admiral@example.com', 'grace.hopper']) {
+      const username = `g-${password.length}`
+      const answer = await as()('register', { body: { username, email: `${username}@example.com`, password } })
+      t.equal(answer.status, 201, password)
+    }
+    t.equal((await as()('register', { body: { ...own, password: 'Grace-Hopper, Rear Admiral' } })).status, 201)
+  })
+
+  t.test('login: a common password that somebody has from before is still theirs', async (t) => {
+    const { username, id } = await register()
+    const password_hash = await new Passwords(context.config.auth.passwordHash).hash('password1')
+    await context.db.updateTable('users').set({ password_hash }).where('id', '=', id).execute()
+    t.equal(await logIn(username, 'password1'), 200)
   })
 
   t.test('login: 401 unless every character is right', async (t) => {

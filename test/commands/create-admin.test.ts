@@ -82,6 +82,9 @@ t.test('create-admin', async (t) => {
       [['root', 'some@example.com'], PASSWORD, /^root has another e-mail address\.\n$/],
       [['somebody', 'root@EXAMPLE.com'], PASSWORD, /^Somebody has registered with this e-mail address already\.\n$/],
       [['somebody', 'some@example.com'], '', /\n {2}password must have at least 8 characters\n$/],
+      [['somebody', 'some@example.com'], 'Password1', /\n {2}password is one of the commonest passwords\n$/],
+      [['some-body-else', 'some@example.com'], 'Some-Body-Else', /\n {2}password must not be your username or your e-mail address\n$/],
+      [['somebody', 'some.address@example.com'], 'some.address', /\n {2}password must not be your username or your e-mail address\n$/],
     ] as const) {
       const { code, output, errors } = await createAdmin({ DATA_DIR, DOCKET_PASSWORD: password }, [...parameters])
       t.same({ code, output }, { code: 1, output: '' }, parameters.join())

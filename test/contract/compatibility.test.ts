@@ -346,8 +346,8 @@ const COMPATIBLE: readonly Planted[] = [
   ['an error less', without(FORBIDDEN), 'listUsers 403: response removed'],
   [
     'a code of a problem',
-    edited('        - UNAVAILABLE\n', '        - UNAVAILABLE\n        - RATE_LIMITED\n'),
-    'register 400 body/code: also RATE_LIMITED',
+    edited('        - UNAVAILABLE\n', '        - UNAVAILABLE\n        - OUT_OF_TEA\n'),
+    'register 400 body/code: also OUT_OF_TEA',
   ],
   ['an operation made public', edited(`\n        ${FIRST_SECURITY}`, ' []'), 'getMe: oauth2 or bearerAuth → public'],
   ['a scope no longer demanded', edited(FIRST_SECURITY, '- oauth2: []\n        - bearerAuth: []'), 'getMe: scope account:read no longer demanded'],

@@ -4,7 +4,7 @@ import t from 'tap'
 import { bindContract } from '../../src/contract/bind.ts'
 import { parseSpec, readSpec, SpecError } from '../../src/contract/spec.ts'
 import type { Handlers } from '../../src/contract/types.ts'
-import { guardFront } from '../../src/http/front.ts'
+import { guardFront, sendFrontHeaders } from '../../src/http/front.ts'
 import { renderProblems } from '../../src/http/problems.ts'
 import { unauthenticated } from '../../src/problem.ts'
 import { OPERATIONS } from './walk.ts'
@@ -22,7 +22,8 @@ t.test('a deprecated operation', async (t) => {
   t.test('announces its end with every answer, and no other operation does', async (t) => {
     const app = fastify()
     renderProblems(app, pino({ level: 'silent' }))
-    guardFront(app, { startedAt: 0, draining: false })
+    sendFrontHeaders(app, { startedAt: 0, draining: false })
+    guardFront(app)
     const handlers = Object.fromEntries(OPERATIONS.map((id) => [id, authenticate])) as unknown as Handlers
     const spec = parseSpec(marked('deprecated: true', 'x-deprecated-on: 2026-11-21', 'x-sunset-on: 2027-05-31'))
     const nobody = { recognises: () => true, authenticate }

@@ -122,6 +122,8 @@ t.test('the document', async (t) => {
       // Only the question whether the process runs needs no database.
       if (id !== 'getLiveness') possible.push(503)
       for (const status of possible) t.ok(responses.has(status), `${status}`)
+      // What describes no 429 is not limited (http/rate-limits.ts).
+      t.equal(responses.has(429), operations[id].tag !== 'health', '429')
     })
 
     t.test(`${id}: every answer has a request id, problems are problem documents, and there is one success`, async (t) => {
@@ -131,7 +133,7 @@ t.test('the document', async (t) => {
         const name = oauth2Errors ? 'OAuth2Problem' : 'Problem'
         t.match(content, { 'application/problem+json': { schema: { $ref: `#/components/schemas/${name}` } } }, `${status}`)
         if (status === 401) t.ok(headers['WWW-Authenticate']?.required)
-        if (status === 503) t.ok(headers['Retry-After']?.required)
+        if (status === 429 || status === 503) t.ok(headers['Retry-After']?.required)
       }
       t.equal([...responses.keys()].filter((status) => status < 300).length, 1)
     })

@@ -49,6 +49,9 @@ t.test('documented answers', async (t) => {
   const defective = await failing(() => new Error('a defect'))
   const withoutDatabase = await failing(() => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }))
 
+  const rateLimits = { enabled: true, anonymous: 0, user: 0, register: 0, redisUrl: undefined }
+  const exhausted = await serve(t, { ...context, config: { ...context.config, rateLimits } }, (handlers) => handlers)
+
   type Provoke = (id: OperationId) => Promise<Answered>
   const ids = () => createIds(as(grace))
   const credentials = { username: grace.username, password: 'not their password' }
@@ -83,6 +86,7 @@ t.test('documented answers', async (t) => {
     },
     415: async (id) => call(url, id, token, { params: await ids(), raw: 'title=Milk', headers: { 'Content-Type': 'text/plain' } }),
     422: async (id) => call(url, id, token, { ...acceptable(id, await ids()), query: { surprise: 1 } }),
+    429: async (id) => call(exhausted, id, token, acceptable(id, await ids())),
     500: async (id) => call(defective, id, token, acceptable(id, await ids())),
     503: async (id) => call(withoutDatabase, id, token, acceptable(id, await ids())),
   }

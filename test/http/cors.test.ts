@@ -58,7 +58,18 @@ t.test('CORS', async (t) => {
           t.match(response.headers.get('vary'), /\bOrigin\b/i, path)
           t.equal(response.headers.get('access-control-allow-credentials'), null, path)
           const exposed = response.headers.get('access-control-expose-headers')?.toLowerCase().split(', ') ?? []
-          const names = ['deprecation', 'etag', 'link', 'location', 'retry-after', 'sunset', 'www-authenticate', 'x-request-id']
+          const names = [
+            'deprecation',
+            'etag',
+            'link',
+            'location',
+            'ratelimit',
+            'ratelimit-policy',
+            'retry-after',
+            'sunset',
+            'www-authenticate',
+            'x-request-id',
+          ]
           t.strictSame(exposed.toSorted(), names)
         }
       }

@@ -27,6 +27,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: st
   URI_TOO_LONG: [414, 'URI too long', 'urn:docket:problem:uri-too-long'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Unsupported media type', 'urn:docket:problem:unsupported-media-type'],
   VALIDATION_FAILED: [422, 'Validation failed', 'urn:docket:problem:validation-failed'],
+  RATE_LIMITED: [429, 'Too many requests', 'urn:docket:problem:rate-limited'],
   HEADERS_TOO_LARGE: [431, 'Headers too large', 'urn:docket:problem:headers-too-large'],
   INTERNAL_ERROR: [500, 'Internal error', 'urn:docket:problem:internal-error'],
   UNAVAILABLE: [503, 'Service unavailable', 'urn:docket:problem:unavailable'],

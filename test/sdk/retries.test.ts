@@ -10,7 +10,7 @@ const TIMEOUT = 60_000
 
 type Failure = () => Response | Error
 
-const RATE_LIMITED: Failure = () => new Response('Slow down', { status: 429 })
+const RATE_LIMITED: Failure = () => problem(429, 'RATE_LIMITED', { 'Retry-After': '7' })
 const UNAVAILABLE: Failure = () => problem(503, 'UNAVAILABLE', { 'Retry-After': '1' })
 const BROKEN: Failure = () => new TypeError('fetch failed')
 const BREAKING_OFF: Failure = () => {
@@ -129,7 +129,8 @@ t.test('retries', async (t) => {
     ] as const) {
       delays.length = 0
       await docketOf(scripted(() => problem(503, 'UNAVAILABLE', { 'Retry-After': value }), DONE)).tasks.list()
-      t.strictSame(delays, [least + 125], value)
+      await docketOf(scripted(() => problem(429, 'RATE_LIMITED', { 'Retry-After': value }), DONE)).tasks.list()
+      t.strictSame(delays, [least + 125, least + 125], value)
     }
   })
 

@@ -112,7 +112,7 @@ export async function startApp(t: Test, overrides: Record<string, string> = {}, 
 }
 
 export function testConfig(databaseUrl: string | undefined, overrides: Record<string, string> = {}): Config {
-  const config = readConfig({
+  const settings = readConfig({
     NODE_ENV: 'test',
     AUTH_SECRET: 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo',
     ARGON2_MEMORY_KIB: '1024',
@@ -120,6 +120,7 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
     JOBS: 'off',
     // Mails can be asked for; nobody sends them, unless a test turns the jobs on and names a server.
     SMTP_URL: 'smtp://127.0.0.1:9',
+    RATE_LIMIT: 'off',
     ...(databaseUrl !== undefined && {
       DATABASE_URL: databaseUrl,
       MIGRATE_AT_START: 'false',
@@ -127,6 +128,9 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
     }),
     ...overrides,
   })
+  // Nothing depends on how long a refusal waits.
+  const loginThrottle = { ...settings.auth.loginThrottle, refusalMilliseconds: 1, slowingMilliseconds: 1 }
+  const config = { ...settings, auth: { ...settings.auth, loginThrottle } }
   return databaseUrl === undefined && overrides['DATA_DIR'] === undefined
     ? { ...config, database: { kind: 'embedded', directory: undefined } }
     : config

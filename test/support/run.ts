@@ -1,7 +1,7 @@
 /**
  * Runs the tests: on a PostgreSQL server that lives as long as the run, on the one of TEST_DATABASE_URL, or with --embedded on the embedded database.
  * A run of all tests fails as well when the document describes something that no test has seen (answers.ts).
- * Usage: npm test, npm run test:embedded, npm test -- test/tasks
+ * Usage: npm test, npm run test:embedded, npm run test:faults, npm test -- test/tasks
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -16,8 +16,8 @@ const files = process.argv
   .slice(2)
   .filter((argument) => argument !== '--embedded')
   .map((argument) => (argument.endsWith('.ts') ? argument : `${argument}/**/*.test.ts`))
-/** Of the docs pages and of the client's package no part depends on the database. */
-const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|sdk)/**/*.test.ts']
+/** Of the docs pages and of the client's package no part depends on the database, and the faults bring their own. */
+const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|faults|sdk)/**/*.test.ts']
 
 const answers = mkdtempSync(path.join(tmpdir(), 'docket-answers-'))
 const server = embedded ? undefined : given === undefined ? await startPostgres() : { url: given, stop: async () => undefined }

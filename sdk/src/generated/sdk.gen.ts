@@ -39,6 +39,11 @@ export const register = <ThrowOnError extends boolean = false>(options: Options<
  * Starts a session. The answer holds an `accessToken` for the `Authorization` header, and a `refreshToken` to get the next one with.
  * A wrong password and an unknown user get the same answer in the same time.
  *
+ * After five wrong passwords for an account from one address, each further try must wait 1, 2, 4 … seconds since the last, up to 15 minutes, and after a
+ * hundred for any accounts so must every try from that address. A try that comes too early is refused with 429 whatever the password, does not count,
+ * and `Retry-After` says when to come back. A success clears the failures of its account from its address, and they are forgotten after a day.
+ * Failures from elsewhere never lock an account: they make tries from addresses that it has not logged in from slower, by at most four seconds.
+ *
  */
 export const login = <ThrowOnError extends boolean = false>(options: Options<LoginData, ThrowOnError>): RequestResult<LoginResponses, LoginErrors, ThrowOnError> => options.client.post<LoginResponses, LoginErrors, ThrowOnError>({
     url: '/auth/login',
@@ -58,6 +63,8 @@ export const login = <ThrowOnError extends boolean = false>(options: Options<Log
  * - `refresh_token`: send the `refresh_token` of the last answer. Each one works once, and the answer holds the next. Using an old one again
  * ends the session, except that the last one before the newest may be sent again within 30 seconds: a client that lost
  * the answer repeats the request and gets the same next one.
+ *
+ * Wrong passwords are limited as for [logging in](/docs#/auth/login).
  *
  * By default, a refresh token lives for 30 days without use and for 90 days in all. Parameters that are not described here are ignored, and so are
  * `client_id` and `client_secret`: clients need no registration.

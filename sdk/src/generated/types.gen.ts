@@ -525,7 +525,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -706,6 +706,10 @@ export type RegisterErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -755,6 +759,10 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -801,6 +809,10 @@ export type CreateTokenErrors = {
      * The body is not a form.
      */
     415: OAuth2Problem;
+    /**
+     * There are too many requests, or there were too many wrong passwords. Try again after `Retry-After` seconds.
+     */
+    429: OAuth2Problem;
     /**
      * A defect in the server.
      */
@@ -851,6 +863,10 @@ export type RefreshErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -898,6 +914,10 @@ export type LogoutErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -943,6 +963,10 @@ export type RequestPasswordResetErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -987,6 +1011,10 @@ export type ResetPasswordErrors = {
      *
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1039,6 +1067,10 @@ export type VerifyEmailErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1086,6 +1118,10 @@ export type ResendVerificationErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1130,6 +1166,10 @@ export type GetMeErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1190,6 +1230,10 @@ export type UpdateMeErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1244,6 +1288,10 @@ export type ChangePasswordErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1304,6 +1352,10 @@ export type ChangeEmailErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1361,6 +1413,10 @@ export type DeleteMeErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1407,6 +1463,10 @@ export type RevokeOtherSessionsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1464,6 +1524,10 @@ export type ListSessionsErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1520,6 +1584,10 @@ export type RevokeSessionErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1575,6 +1643,10 @@ export type ListApiTokensErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1635,6 +1707,10 @@ export type CreateApiTokenErrors = {
      */
     422: Problem;
     /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1690,6 +1766,10 @@ export type RevokeApiTokenErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1747,6 +1827,10 @@ export type ListListsErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1801,6 +1885,10 @@ export type CreateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -1872,6 +1960,10 @@ export type DeleteListErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -1933,6 +2025,10 @@ export type GetListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2007,6 +2103,10 @@ export type UpdateListErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2110,6 +2210,10 @@ export type ListListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2173,6 +2277,10 @@ export type CreateListTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2267,6 +2375,10 @@ export type ListTasksErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2325,6 +2437,10 @@ export type CreateTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2392,6 +2508,10 @@ export type DeleteTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2453,6 +2573,10 @@ export type GetTaskErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2528,6 +2652,10 @@ export type UpdateTaskErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2583,6 +2711,10 @@ export type ListCategoriesErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2652,6 +2784,10 @@ export type ListUsersErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2712,6 +2848,10 @@ export type DeleteUserErrors = {
      */
     422: Problem;
     /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * A defect in the server. It has been logged under the request's id.
      */
     500: Problem;
@@ -2767,6 +2907,10 @@ export type GetUserErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2835,6 +2979,10 @@ export type UpdateUserErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */
@@ -2907,6 +3055,10 @@ export type ListAuditEventsErrors = {
      * The request is readable but breaks its schema; `errors` says where.
      */
     422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * A defect in the server. It has been logged under the request's id.
      */

@@ -1,0 +1,80 @@
+import { sql } from 'kysely'
+import type { LoginThrottleKind } from '../../generated/database.ts'
+import type { Database } from '../database/database.ts'
+
+/** What a wrong password is counted against. */
+export type Tried = Readonly<{ key: string; kind: LoginThrottleKind }>
+
+/** How many failures cost nothing, of an account from one address and of an address. An account alone is never closed. */
+export type FreeFailures = Readonly<{ pair: number; address: number }>
+
+const LONGEST_WAIT_SECONDS = 900
+
+/** Failures are forgotten when there has been no try for this long. */
+const isForgotten = sql<boolean>`known.tried_at < now() - case known.kind when 'pair' then interval '1 day' else interval '1 hour' end`
+
+/** Now, to the millisecond that is stored; rounded up, it would make every wait seem longer than it is. */
+const moment = sql<string>`date_trunc('milliseconds', now())`
+
+/** After the free failures, the next try must wait for 1, 2, 4 … seconds since the last, 15 minutes at most. */
+const opensAt = ({ pair, address }: FreeFailures) => sql<string>`
+  case
+    when ${isForgotten} or known.kind = 'account' then '-infinity'
+    when known.failures < case known.kind when 'pair' then ${pair}::int else ${address}::int end then '-infinity'
+    else known.tried_at + make_interval(secs =>
+      least(power(2, least(known.failures - case known.kind when 'pair' then ${pair}::int else ${address}::int end, 10)), ${LONGEST_WAIT_SECONDS}))
+  end`
+
+/**
+ * Counts a try as failed before anybody knows, in one statement that is atomic: of many at once only as many get through as one after another would.
+ * When one of the counts is closed none is raised, save in a race, in which the caller gives back those that are returned.
+ */
+export async function insertTries(db: Database, tries: readonly Tried[], free: FreeFailures): Promise<(Tried & { failures: number })[]> {
+  // All statements lock rows in the order of the key, so that none waits for another that waits for it.
+  const { rows } = await sql<Tried & { failures: number }>`
+    with tries (key, kind) as (values ${sql.join(tries.map(({ key, kind }) => sql`(${key}::text, ${kind}::login_throttle_kind)`))})
+    insert into login_throttles as known (key, kind, failures, tried_at)
+    select key, kind, 1, ${moment} from tries
+    where not exists (select from login_throttles as known where key in (select key from tries) and ${opensAt(free)} > now())
+    order by key
+    on conflict (key) do update set failures = case when ${isForgotten} then 1 else known.failures + 1 end, tried_at = ${moment}
+    where ${opensAt(free)} <= now()
+    returning key, kind, failures`.execute(db)
+  return rows
+}
+
+/** How many seconds it takes until none of the counts is closed any more. */
+export async function secondsUntilOpen(db: Database, tries: readonly Tried[], free: FreeFailures): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    select coalesce(max(ceil(extract(epoch from ${opensAt(free)} - now()))), 0)::float8 as seconds from login_throttles as known
+    where key in (${sql.join(tries.map(({ key }) => key))}) and ${opensAt(free)} > now()`.execute(db)
+  return Math.max(1, rows[0]?.seconds ?? 0)
+}
+
+/** Takes back what insertTries counted. @param succeeded forgets all failures of the account from this address */
+export async function giveTriesBack(db: Database, tries: readonly Tried[], succeeded: boolean): Promise<void> {
+  await sql`
+    with locked as (select key from login_throttles where key in (${sql.join(tries.map(({ key }) => key))}) order by key for update)
+    update login_throttles as known
+    set failures = case when known.kind = 'pair' and ${succeeded} then 0 else greatest(known.failures - 1, 0) end
+    from locked where known.key = locked.key`.execute(db)
+}
+
+/** Deletes what is forgotten anyway. Two may do so at once. */
+export async function deleteForgottenTries(db: Database): Promise<void> {
+  await sql`
+    delete from login_throttles
+    where key in (select key from login_throttles where tried_at < now() - interval '1 day' limit 10000 for update skip locked)`.execute(db)
+}
+
+/** From where the account has logged in within the last 90 days. */
+export async function findAddresses(db: Database, userId: string): Promise<(string | null)[]> {
+  const rows = await db
+    .selectFrom('sessions')
+    .select('ip_address')
+    .distinct()
+    .where('user_id', '=', userId)
+    .where('created_at', '>', sql<string>`now() - interval '90 days'`)
+    .execute()
+  return rows.map(({ ip_address }) => ip_address)
+}

@@ -1,0 +1,48 @@
+import { sql } from 'kysely'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import type { Database } from '../../src/database/database.ts'
+import { findTask } from '../../src/tasks/queries.ts'
+import { startBlackHole } from '../faults/black-hole.ts'
+import { createDatabase, startApp } from '../support/app.ts'
+
+const ID = '00000000-0000-7000-8000-000000000000'
+
+t.test('connections whose other end is gone without a word', async (t) => {
+  const database = await createDatabase(t)
+  // The embedded database has none.
+  if (database === undefined) return
+  const hole = await startBlackHole(t, database)
+  const start = async (t: Test) =>
+    (await startApp(t, { DATABASE_LISTEN_URL: database, DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '0' }, hole.url)).context.db
+  const statement = (db: Database): Promise<unknown> => db.selectFrom('users').select('id').execute()
+
+  for (const [what, run] of [
+    ['a statement', statement],
+    ['a prepared statement', (db: Database): Promise<unknown> => findTask(db, ID, ID)],
+    ['a transaction', (db: Database) => db.transaction().execute(statement)],
+  ] as const) {
+    t.test(`${what} fails, and the next gets another connection`, async (t) => {
+      const db = await start(t)
+      await run(db)
+      hole.swallow()
+      hole.restore()
+      await t.rejects(run(db), /Connection terminated|Query read timeout|not queryable/)
+      await run(db)
+    })
+  }
+
+  t.test('a transaction that begins after it was given up takes in no later write', async (t) => {
+    const db = await start(t)
+    const write = () => sql`insert into docket_probe values (1)`.execute(db)
+    await sql`create table docket_probe (value int)`.execute(db)
+    hole.hold()
+    await t.rejects(db.transaction().execute(statement))
+    hole.release()
+    await write()
+    const client = new pg.Client({ connectionString: database })
+    await client.connect()
+    t.same((await client.query('select value from docket_probe')).rows, [{ value: 1 }])
+    await client.end()
+  })
+})
