@@ -4,10 +4,11 @@ import { badMailToken, MailTokens } from '../account-mail/tokens.ts'
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { BodyOf, Client } from '../contract/types.ts'
+import type { Transaction } from '../database/database.ts'
 import { findUser, findUserByLogin, lockUser, updateUser } from '../users/queries.ts'
 import type { Identity } from './identity.ts'
 import { requireUncommonPassword } from './password-rules.ts'
-import { revokeSessions } from './queries.ts'
+import { deleteApiTokens, revokeSessions } from './queries.ts'
 
 /**
  * Has a reset mailed to this address if it is somebody's. Whether it is shows neither in the answer nor in the time: what is done here is the same, and a
@@ -46,15 +47,20 @@ export async function resetPassword(
   await sessions.ending(db, async (trx) => {
     const user = await lockUser(trx, userId)
     if (user === undefined || (await takeMailToken(trx, content)) === undefined) throw badMailToken()
-    const now = new Date().toISOString()
-    await updateUser(trx, userId, {
-      password_hash: passwordHash,
-      ...(user.email_verified_at === null && { email_verified_at: now, updated_at: now }),
-    })
+    const actor = { id: userId }
+    await updateUser(trx, userId, { password_hash: passwordHash })
     await voidMailTokens(trx, userId, ['reset_password', 'verify_email', 'change_email'])
+    await recordEvent(trx, client, { action: 'password.reset', userId, actor })
+    if (user.email_verified_at === null) await takeForVerified(trx, actor, client)
     await revokeSessions(trx, userId)
-    await recordEvent(trx, client, { action: 'password.reset', userId, actor: { id: userId } })
-    if (user.email_verified_at === null) await recordEvent(trx, client, { action: 'email.verified', userId, actor: { id: userId } })
     await announce(context, trx, user, 'password reset')
   })
+}
+
+/** Until now it was not known whose the account is: whoever registered with a foreign address must not keep a way in, so API tokens end as well. */
+async function takeForVerified(trx: Transaction, actor: Readonly<{ id: string }>, client: Client): Promise<void> {
+  const now = new Date().toISOString()
+  await updateUser(trx, actor.id, { email_verified_at: now, updated_at: now })
+  await recordEvent(trx, client, { action: 'email.verified', userId: actor.id, actor })
+  if (await deleteApiTokens(trx, actor.id)) await recordEvent(trx, client, { action: 'api_token.revoked', userId: actor.id, actor })
 }

@@ -140,6 +140,15 @@ export async function deleteEndedSessions(db: Database, limit: number): Promise<
   return Number(numAffectedRows)
 }
 
+/**
+ * Ends all API tokens of a user. The caches of all instances hear of it when the user is announced.
+ * @returns whether there were any
+ */
+export async function deleteApiTokens(trx: Transaction, userId: string): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom('api_tokens').where('user_id', '=', userId).executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
+}
+
 /** Has all instances forget what they remember of a user, once this transaction is committed. */
 export async function announceUser(trx: Transaction, userId: string): Promise<void> {
   await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${`user:${userId}`})`.execute(trx)
