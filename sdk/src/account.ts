@@ -11,7 +11,7 @@ export class Account {
     this.#transport = transport
   }
 
-  /** Sets a new password and ends all your other sessions. */
+  /** Sets a new password and ends all your other sessions. A client that was created with the old one goes on until its session is over. */
   changePassword(change: PasswordChange, options: CallOptions = {}): Call<Answer<void>> {
     return this.#transport.call((wire) => changePassword({ ...wire, body: change }), options)
   }
@@ -21,8 +21,9 @@ export class Account {
     return this.#transport.call((wire) => changeEmail({ ...wire, body: change }), options)
   }
 
-  /** Deletes you and all that is yours, for good. */
+  /** Deletes you and all that is yours, for good: this client is nobody's from then on. */
   deleteMe(confirmation: CurrentPassword, options: CallOptions = {}): Call<Answer<void>> {
-    return this.#transport.call((wire) => deleteMe({ ...wire, body: confirmation }), options)
+    const answer = this.#transport.send<Answer<void>>((wire) => deleteMe({ ...wire, body: confirmation }), options)
+    return this.#transport.becoming(answer, () => undefined)
   }
 }

@@ -1,4 +1,4 @@
-import { type Answer, Call, type CallOptions } from './call.js'
+import type { Answer, Call, CallOptions } from './call.js'
 import {
   createToken,
   login,
@@ -35,13 +35,13 @@ export class Auth {
   /** Registers somebody, whom this client belongs to from then on. */
   register(registration: Registration, options: CallOptions = {}): Call<Answer<AuthResult>> {
     const answer = this.#transport.send<Answer<AuthResult>>((wire) => register({ ...wire, body: registration }), options)
-    return this.#becoming(answer, tokensOf)
+    return this.#transport.becoming(answer, tokensOf)
   }
 
   /** Logs somebody in, whom this client belongs to from then on. Only needed for a client that was created without a password. */
   login(credentials: Credentials, options: CallOptions = {}): Call<Answer<AuthResult>> {
     const answer = this.#transport.send<Answer<AuthResult>>((wire) => login({ ...wire, body: credentials }), options, { harmless: true })
-    return this.#becoming(answer, tokensOf)
+    return this.#transport.becoming(answer, tokensOf)
   }
 
   /** Exchanges a refresh token from elsewhere for the next pair; this client goes on with its own, which it refreshes by itself. */
@@ -57,7 +57,7 @@ export class Auth {
   /** Ends the session and forgets the tokens and the password: this client is nobody's from then on. */
   logout(options: CallOptions = {}): Call<Answer<void>> {
     const answer = this.#transport.send<Answer<void>>((wire) => logout(wire), options)
-    return this.#becoming(answer, () => undefined)
+    return this.#transport.becoming(answer, () => undefined)
   }
 
   /** Has a password reset mailed to this address, if it is somebody's. */
@@ -78,14 +78,6 @@ export class Auth {
   /** Has the token for your address mailed once more. */
   resendVerification(options: CallOptions = {}): Call<Answer<void>> {
     return this.#transport.call((wire) => resendVerification(wire), options, { harmless: true })
-  }
-
-  #becoming<A extends Answer<unknown>>(answer: Promise<A>, tokensFrom: (data: A['data']) => Tokens | undefined): Call<A> {
-    const become = async () => {
-      await this.#transport.become(tokensFrom((await answer).data))
-      return answer
-    }
-    return new Call(become())
   }
 }
 

@@ -71,10 +71,15 @@ export class Transport {
     return within(timeout, signal, expired, (limited) => this.#sendUntilAnswered<A>(operation, options, traits, limited))
   }
 
-  /** From now on, this client is somebody else, or nobody. */
-  async become(tokens: Tokens | undefined): Promise<void> {
-    this.#session = this.#begin(tokens ?? {})
-    await this.#options.onTokens?.(tokens)
+  /** Once this is answered, the client is somebody else, or nobody. */
+  becoming<A extends Answer<unknown>>(answer: Promise<A>, tokensFrom: (data: A['data']) => Tokens | undefined): Call<A> {
+    const become = async () => {
+      const tokens = tokensFrom((await answer).data)
+      this.#session = this.#begin(tokens ?? {})
+      await this.#options.onTokens?.(tokens)
+      return answer
+    }
+    return new Call(become())
   }
 
   #begin(start: Start): Session {

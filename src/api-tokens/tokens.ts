@@ -4,6 +4,7 @@ import { LastUses } from '../auth/last-uses.ts'
 import { type LivePrincipal, LivePrincipals } from '../auth/live-principals.ts'
 import { updateLastUses } from '../auth/queries.ts'
 import { scopesNow } from '../auth/scopes.ts'
+import { BoundedMap } from '../bounded-map.ts'
 import type { Context } from '../context.ts'
 import type { Authenticator, Principal } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
@@ -28,11 +29,7 @@ export function createApiTokens({ config, db, notifications, logger }: Context):
     return { principal, expiresAt: Date.parse(row.expires_at), secretHash: row.secret_hash }
   })
   // What a token says never changes, so it is read once (10 µs); whether it is good is checked each time.
-  const read = new Map<string, ApiTokenContent>()
-  const remember = (token: string, content: ApiTokenContent) => {
-    if (read.size >= MOST_REMEMBERED) for (const oldest of read.keys()) if (read.delete(oldest)) break
-    read.set(token, content)
-  }
+  const read = new BoundedMap<string, ApiTokenContent>(MOST_REMEMBERED)
   return {
     lastUses,
     recognises: (token) => token.startsWith(API_TOKEN_PREFIX),
@@ -43,7 +40,7 @@ export function createApiTokens({ config, db, notifications, logger }: Context):
       const { userId, tokenId, secretHash } = content
       const check = (found: LiveApiToken | undefined) => {
         if (found === undefined || !timingSafeEqual(found.secretHash, secretHash)) throw refused()
-        if (remembered === undefined) remember(token, content)
+        if (remembered === undefined) read.set(token, content)
         lastUses.note(userId, tokenId)
         return found.principal
       }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { BoundedMap } from '../bounded-map.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
 import { recordEvent } from './events.ts'
@@ -10,8 +11,8 @@ const MOST_REMEMBERED = 10_000
 export class Denials {
   readonly #db: Database
   readonly #logger: Logger
-  /** When the last one was kept, oldest first. */
-  readonly #kept = new Map<string, number>()
+  /** When the last one was kept. */
+  readonly #kept = new BoundedMap<string, number>(MOST_REMEMBERED)
 
   constructor(db: Database, logger: Logger) {
     this.#db = db
@@ -23,8 +24,6 @@ export class Denials {
     const door = `${principal.id} ${client.operation}`
     const now = Date.now()
     if (now - (this.#kept.get(door) ?? 0) < SAMPLE_MILLISECONDS) return
-    this.#kept.delete(door)
-    if (this.#kept.size >= MOST_REMEMBERED) for (const oldest of this.#kept.keys()) if (this.#kept.delete(oldest)) break
     this.#kept.set(door, now)
     recordEvent(this.#db, client, { action: 'access.denied', userId: principal.id, actor: principal }).catch((error: Error) =>
       this.#logger.warn({ requestId: client.requestId, error: error.message }, 'a denial could not be recorded'),

@@ -1,4 +1,5 @@
 import type { JWT } from '@fastify/jwt'
+import { BoundedMap } from '../bounded-map.ts'
 import type { Key, KeyRing } from '../keys.ts'
 import { unauthenticated } from '../problem.ts'
 
@@ -9,7 +10,7 @@ export type AccessTokenClaims = Readonly<{
   exp: number
 }>
 
-/** How many verified tokens are remembered; the oldest goes first. */
+/** How many verified tokens are remembered. */
 const MOST_REMEMBERED = 10_000
 const LONGEST_TOKEN = 2048
 
@@ -42,7 +43,7 @@ export const jwtOptions = ({ id, bytes }: Key, lifetimeSeconds: number) => ({
 export class AccessTokens {
   readonly #jwt: JWT
   readonly #keys: KeyRing
-  readonly #verified = new Map<string, AccessTokenClaims>()
+  readonly #verified = new BoundedMap<string, AccessTokenClaims>(MOST_REMEMBERED)
 
   /** @param keys the first one is that of `jwt` */
   constructor(jwt: JWT, keys: KeyRing) {
@@ -80,7 +81,6 @@ export class AccessTokens {
     const { sub, sid, exp } = claims
     // The library decodes leniently: a token whose last character has spare bits set is another text for the same bytes.
     if (!isUuid(sub) || !isUuid(sid) || typeof exp !== 'number' || !isCanonical(token)) throw unauthenticated('The access token is not valid.')
-    if (this.#verified.size >= MOST_REMEMBERED) for (const oldest of this.#verified.keys()) if (this.#verified.delete(oldest)) break
     const verified = { sub, sid, exp }
     this.#verified.set(token, verified)
     return verified

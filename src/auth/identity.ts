@@ -4,7 +4,7 @@ import type { Authenticator, Principal } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
 import { AccessTokens } from './access-tokens.ts'
 import { LastUses } from './last-uses.ts'
-import { LivePrincipals } from './live-principals.ts'
+import { type LivePrincipal, LivePrincipals } from './live-principals.ts'
 import { LoginThrottle } from './login-throttle.ts'
 import { Passwords } from './passwords.ts'
 import { findLiveSession, updateLastUses } from './queries.ts'
@@ -40,13 +40,13 @@ export function createIdentity({ config, db, notifications, keys, logger }: Cont
       recognises: (token) => !token.startsWith(API_TOKEN_PREFIX),
       authenticate(token) {
         const { sub, sid } = accessTokens.verify(token)
-        lastUses.note(sub, sid)
-        const live = liveSessions.find(sub, sid)
-        if (!(live instanceof Promise)) return live.principal
-        return live.then((found) => {
+        const check = (found: LivePrincipal | undefined) => {
           if (found === undefined) throw unauthenticated('The session of this access token has ended.')
+          lastUses.note(sub, sid)
           return found.principal
-        })
+        }
+        const found = liveSessions.find(sub, sid)
+        return found instanceof Promise ? found.then(check) : check(found)
       },
     },
   }

@@ -1,10 +1,11 @@
+import { BoundedMap } from '../bounded-map.ts'
 import type { Principal } from '../contract/types.ts'
 import type { Notifications } from '../database/notifications.ts'
 
 /** Who is behind a session or an API token, until it expires. */
 export type LivePrincipal = Readonly<{ principal: Principal; expiresAt: number }>
 
-/** How many are remembered; the oldest goes first. */
+/** How many are remembered. */
 const MOST_REMEMBERED = 10_000
 
 /**
@@ -14,7 +15,7 @@ const MOST_REMEMBERED = 10_000
 export class LivePrincipals<Found extends LivePrincipal> {
   readonly #notifications: Notifications
   readonly #lookUp: (userId: string, id: string) => Promise<Found | undefined>
-  readonly #remembered = new Map<string, Found>()
+  readonly #remembered = new BoundedMap<string, Found>(MOST_REMEMBERED)
   #revocations = 0
 
   /**
@@ -43,13 +44,8 @@ export class LivePrincipals<Found extends LivePrincipal> {
     const before = this.#revocations
     const found = await this.#lookUp(userId, id)
     // A revocation that came in since the query began may be of this very one: then it is not remembered.
-    if (found !== undefined && before === this.#revocations) this.#remember(id, found)
+    if (found !== undefined && before === this.#revocations) this.#remembered.set(id, found)
     return found
-  }
-
-  #remember(id: string, found: Found): void {
-    if (this.#remembered.size >= MOST_REMEMBERED) for (const oldest of this.#remembered.keys()) if (this.#remembered.delete(oldest)) break
-    this.#remembered.set(id, found)
   }
 
   #forget(id: string): void {

@@ -24,6 +24,7 @@ const STYLE = `
   .swagger-ui .topbar { display: none }
   .swagger-ui .info { margin: 32px 0 }
   .swagger-ui .scheme-container { box-shadow: none; border-bottom: 1px solid #e5e7eb; padding: 16px 0 }
+  .swagger-ui .opblock .opblock-section-header { flex-wrap: wrap }
   .swagger-ui .renderedMarkdown code { overflow-wrap: anywhere }
   .swagger-ui .response-col_links { display: none }
   .swagger-ui .dialog-ux .modal-ux-content { max-height: calc(100vh - 160px) }

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../bounded-map.ts'
+
 /** How many requests there have been in a span of time, and how long it still lasts. */
 export type Window = Readonly<{ requests: number; milliseconds: number }>
 
@@ -17,7 +19,7 @@ export class LocalCounts implements RequestCounts {
   readonly #milliseconds: number
   readonly #now: () => number
   /** All windows are of one length, so that the order in which they began is the order in which they end. */
-  readonly #windows = new Map<string, { requests: number; endsAt: number }>()
+  readonly #windows = new BoundedMap<string, { requests: number; endsAt: number }>(MOST_KEYS)
 
   /** @param now milliseconds of a clock that never goes back */
   constructor(seconds: number, now = () => performance.now()) {
@@ -30,22 +32,10 @@ export class LocalCounts implements RequestCounts {
     let window = this.#windows.get(key)
     if (window === undefined || window.endsAt <= now) {
       this.#windows.delete(key)
-      this.#makeRoom()
       window = { requests: 0, endsAt: now + this.#milliseconds }
       this.#windows.set(key, window)
     }
     window.requests += 1
     return { requests: window.requests, milliseconds: window.endsAt - now }
-  }
-
-  /** Many at once: the search for the oldest key passes all that were deleted before it. */
-  #makeRoom(): void {
-    if (this.#windows.size < MOST_KEYS) return
-    let excess = MOST_KEYS / 10
-    for (const key of this.#windows.keys()) {
-      if (excess === 0) return
-      this.#windows.delete(key)
-      excess -= 1
-    }
   }
 }

@@ -8,7 +8,7 @@ const NEW_PASSWORD = 'tr0ub4dor and three more'
 const change = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }
 
 t.test('changePassword', async (t) => {
-  const [a, b] = await startInstances(t, { DATABASE_POOL_SIZE: '10' })
+  const [a, b] = await startInstances(t, { DATABASE_POOL_SIZE: '10', LOGIN_FREE_FAILURES: '1000' })
   const { as, context, register } = a
   const logIn = async ({ username }: Person, password = PASSWORD) => (await as()('login', { body: { username, password }, expect: 200 })).body
   const canLogIn = async ({ username }: Person, password: string) => (await as()('login', { body: { username, password } })).status === 200

@@ -91,8 +91,9 @@ export async function openDocs(t: Test, browser: Browser, url: string, options?:
     },
     async pasteToken(token) {
       await dialog()
-      await modal.getByLabel('auth-bearer-value').fill(token)
-      await modal.getByRole('button', { name: 'Apply credentials' }).click()
+      const scheme = modal.locator('.auth-container').filter({ hasText: token.startsWith('dkt_') ? 'apiToken' : 'bearerAuth' })
+      await scheme.getByLabel('auth-bearer-value').fill(token)
+      await scheme.getByRole('button', { name: 'Apply credentials' }).click()
       await removeAuthorization.waitFor()
     },
     async logOut() {

@@ -7,7 +7,7 @@ import { openDocs } from './docs-page.ts'
 t.test('Authorize at /docs', async (t) => {
   const browser = await openBrowser(t)
   if (browser === undefined) return
-  const { url, register, registerAdmin } = await startApp(t)
+  const { url, as, register, registerAdmin } = await startApp(t)
 
   t.test('without a login: 401 from what is protected, 200 from what is not', async (t) => {
     const { execute, troubles } = await openDocs(t, browser, url)
@@ -34,6 +34,19 @@ t.test('Authorize at /docs', async (t) => {
     const { status, body } = await execute('getMe')
     t.equal(status, '200')
     t.match(JSON.parse(body), { username })
+    t.same(troubles, [])
+  })
+
+  t.test('a pasted API token: 200 where it is one of the schemes', async (t) => {
+    const ada = await register()
+    const newToken = { name: 'Docs', scopes: ['account:read' as const], currentPassword: PASSWORD }
+    const { token } = (await as(ada)('createApiToken', { body: newToken, expect: 201 })).body
+    const { pasteToken, closeDialog, execute, troubles } = await openDocs(t, browser, url)
+    await pasteToken(token)
+    await closeDialog()
+    const { status, body } = await execute('getMe')
+    t.equal(status, '200')
+    t.match(JSON.parse(body), { username: ada.username })
     t.same(troubles, [])
   })
 

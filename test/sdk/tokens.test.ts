@@ -235,6 +235,28 @@ t.test('tokens', async (t) => {
     t.same(wire.calls(), [TOKEN, 'GET /users/me', 'POST /auth/logout', 'GET /users/me'])
   })
 
+  t.test('deleteMe leaves the client to nobody, and forgets the password as well', async (t) => {
+    const ada = await register()
+    const { docket, kept, wire } = watched(logins(ada))
+    await t.rejects(docket.account.deleteMe({ currentPassword: 'not mine at all' }), { status: 422, code: 'VALIDATION_FAILED' })
+    await docket.users.getMe()
+    await docket.account.deleteMe({ currentPassword: PASSWORD })
+    t.equal(kept.at(-1), undefined)
+    await t.rejects(docket.users.getMe(), { status: 401, code: 'UNAUTHENTICATED' })
+    t.same(wire.calls().slice(-2), ['POST /users/me/delete', 'GET /users/me'])
+  })
+
+  t.test('an API token acts within its scopes, and is not refreshed', async (t) => {
+    const ada = await register()
+    const { token } = await watched(logins(ada)).docket.apiTokens.create({ name: 'Sync', scopes: ['tasks:read'], currentPassword: PASSWORD })
+    const { docket, kept, wire } = watched({ token })
+    t.same(await docket.tasks.list(), { items: [], nextCursor: null })
+    await t.rejects(docket.tasks.create({ title: 'Milk' }), { status: 403, code: 'INSUFFICIENT_SCOPE' })
+    await t.rejects(docket.sessions.list(), { status: 403, code: 'FORBIDDEN' })
+    t.same(kept, [])
+    t.same(wire.calls(), ['GET /tasks', 'POST /tasks', 'GET /sessions'])
+  })
+
   t.test('a scope narrows what the client may do; createToken leaves the client alone', async (t) => {
     const ada = await register()
     const { docket, kept } = watched({ ...logins(ada), scope: 'tasks:read' })
