@@ -357,7 +357,7 @@ export interface paths {
         /**
          * Create an API token
          * @description Makes a token for a program, which sends it in the `Authorization` header like an access token: `Authorization: Bearer dkt_…`. It may do what its
-         *     scopes say and you may do yourself, until it expires or you revoke it. It can never change passwords, sessions or API tokens, and
+         *     scopes say and you may do yourself, until it expires or you revoke it. It can never change passwords, e-mail addresses, sessions or API tokens, and
          *     it needs the scope `admin`, which only an admin can give it, for anything that admins do.
          *
          *     The answer holds the token. It is shown this once: only a hash of it is kept. A token is `dkt_` and 92 letters and digits, the last six of
