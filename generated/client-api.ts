@@ -697,7 +697,7 @@ export interface components {
         Username: string;
         /**
          * Format: password
-         * @description 8 to 256 characters of any kind. It is never trimmed; Unicode is normalised to NFC.
+         * @description 8 to 256 characters of any kind, counted after Unicode is normalised to NFC. It is never trimmed. The commonest passwords and your own name or address are refused.
          * @example correct horse battery staple
          */
         Password: string;
@@ -1358,7 +1358,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed. */
+        /** @description The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed. */
         MalformedRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1509,7 +1509,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is not JSON by its `Content-Type`, or it is compressed. */
+        /** @description The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];

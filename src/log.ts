@@ -15,6 +15,12 @@ const SECRETS = [
   'secret',
 ]
 
+/** What every logger leaves out, the one of tests as well: secrets, and what a driver attaches to an error. */
+export const DISCREET = {
+  redact: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+  serializers: { err: serializeError },
+}
+
 const INFO = 30
 
 /** Characters and time after which lines are written. */
@@ -25,8 +31,7 @@ const BATCH_MILLISECONDS = 50
 export function createLogger({ level, pretty }: Config['log']): Logger {
   const options = {
     level,
-    redact: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
-    serializers: { err: serializeError },
+    ...DISCREET,
     formatters: { level: (label: string) => ({ level: label }) },
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,

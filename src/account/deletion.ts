@@ -3,7 +3,7 @@ import { announceUser } from '../auth/queries.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Transaction } from '../database/database.ts'
 import { requireAnotherAdmin } from '../users/last-admin.ts'
-import { deleteUser } from '../users/queries.ts'
+import { deleteUser, lockTasks } from '../users/queries.ts'
 
 /**
  * Deletes a user with all that is theirs.
@@ -11,6 +11,7 @@ import { deleteUser } from '../users/queries.ts'
  * @throws Problem 409 for the last admin
  */
 export async function deleteUserForGood(trx: Transaction, userId: string, actor: Principal, client: Client): Promise<boolean> {
+  await lockTasks(trx, userId)
   await requireAnotherAdmin(trx, userId)
   if (!(await deleteUser(trx, userId))) return false
   await announceUser(trx, userId)

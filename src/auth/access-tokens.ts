@@ -13,6 +13,10 @@ export type AccessTokenClaims = Readonly<{
 /** How many verified tokens are remembered. */
 const MOST_REMEMBERED = 10_000
 const LONGEST_TOKEN = 2048
+/** Seconds. No setting allows a longer life (src/config.ts). */
+const LONGEST_LIFE = 86_400
+/** Seconds that the clock of the instance that made a token may be ahead. */
+const CLOCK_TOLERANCE = 60
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -78,24 +82,38 @@ export class AccessTokens {
       const expired = error instanceof Error && 'code' in error && /EXPIRED/.test(String(error.code))
       throw expired ? unauthenticated('The access token has expired.', 'TOKEN_EXPIRED') : unauthenticated('The access token is not valid.')
     }
-    const { sub, sid, exp } = claims
+    const { sub, sid, iat, exp } = claims
     // The library decodes leniently: a token whose last character has spare bits set is another text for the same bytes.
-    if (!isUuid(sub) || !isUuid(sid) || typeof exp !== 'number' || !isCanonical(token)) throw unauthenticated('The access token is not valid.')
+    if (!isUuid(sub) || !isUuid(sid) || !isPeriod(iat, exp) || !isCanonical(token)) throw unauthenticated('The access token is not valid.')
     const verified = { sub, sid, exp }
     this.#verified.set(token, verified)
     return verified
   }
 
-  /** The key that the header of a token names (RFC 7515 §4.1.4), unless that is the present one. It is looked up among ours and nowhere else. */
+  /**
+   * The key that the header of a token names (RFC 7515 §4.1.4), unless that is the present one, by which tokens without a name are signed (1.0.0). It is
+   * looked up among ours and nowhere else.
+   * @throws Error for a name that is none of ours: we have never signed under it
+   */
   #previousKeyOf(token: string): { key: Buffer } | undefined {
     const [header = ''] = token.split('.')
     const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid?: unknown }
-    const previous = this.#keys.slice(1).find(({ id }) => id === kid)
-    return previous && { key: previous.bytes }
+    const [current, ...previous] = this.#keys
+    if (kid === undefined || kid === current.id) return undefined
+    const named = previous.find(({ id }) => id === kid)
+    if (named === undefined) throw new Error('The key is unknown.')
+    return { key: named.bytes }
   }
 }
 
 const isUuid = (claim: unknown): claim is string => typeof claim === 'string' && UUID.test(claim)
+
+/** The library looks at neither: a token of the future, or of a longer life than ours have, is made by somebody with the key. */
+function isPeriod(iat: unknown, exp: unknown): exp is number {
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return false
+  const life = Number(exp) - Number(iat)
+  return Number(iat) <= Date.now() / 1000 + CLOCK_TOLERANCE && life > 0 && life <= LONGEST_LIFE
+}
 
 function isCanonical(token: string): boolean {
   return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)

@@ -10,6 +10,8 @@ export type RefreshTokenContent = Readonly<{
 
 const COUNTER_AT = 32
 const LENGTH = COUNTER_AT + 4
+/** The column holds no greater one (sessions.refresh_counter, an int). */
+const LAST_COUNTER = 2 ** 31 - 1
 
 /** Refresh tokens are derived, not stored, so a client that lost an answer can get the very same successor again. */
 export class RefreshTokens {
@@ -29,6 +31,8 @@ export class RefreshTokens {
   /** Undefined for what was not made here. */
   decode(text: string): RefreshTokenContent | undefined {
     const content = this.#signed.decode(text)
-    return content && { userId: idAt(content, 0), sessionId: idAt(content, 1), counter: content.readUInt32BE(COUNTER_AT) }
+    const counter = content?.readUInt32BE(COUNTER_AT) ?? LAST_COUNTER
+    if (content === undefined || counter >= LAST_COUNTER) return undefined
+    return { userId: idAt(content, 0), sessionId: idAt(content, 1), counter }
   }
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { invalid, invalidField, malformed, type Problem } from '../problem.ts'
+import { invalid, invalidField, malformed, Problem } from '../problem.ts'
 import { SpecError } from './spec.ts'
 
 /** RFC 8259 §8.1: UTF-8, and nothing that is not. */
@@ -18,7 +18,19 @@ export function parseOnly(scope: FastifyInstance, mediaType: string): void {
   const parse = PARSERS[mediaType]
   if (parse === undefined) throw new SpecError(`There is no parser for ${mediaType}.`)
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser(mediaType, { parseAs: 'buffer' }, (_request, body, done) => answer(done, () => parse(body as Buffer)))
+  scope.addContentTypeParser(mediaType, { parseAs: 'buffer' }, ({ headers }, body, done) =>
+    answer(done, () => {
+      requireUtf8(headers['content-type'] ?? '')
+      return parse(body as Buffer)
+    }),
+  )
+}
+
+/** Whoever names another charset has sent other characters than would be read here. */
+function requireUtf8(contentType: string): void {
+  for (const [, charset = ''] of contentType.matchAll(/;\s*charset=([^;]*)/gi)) {
+    if (!/^"?(utf-?8|us-ascii)"?\s*$/i.test(charset)) throw new Problem('UNSUPPORTED_MEDIA_TYPE', 'The charset of the body must be UTF-8.')
+  }
 }
 
 function answer(done: (error: Error | null, value?: unknown) => void, parse: () => unknown): void {
@@ -32,12 +44,12 @@ function answer(done: (error: Error | null, value?: unknown) => void, parse: () 
 function parseJson(body: Buffer): unknown {
   if (body.length === 0) return undefined
   const text = decode(body)
-  requireShallow(text)
   let value: unknown
   try {
+    requireUnambiguous(text)
     value = JSON.parse(text)
-  } catch {
-    throw malformed('The body is not valid JSON.')
+  } catch (error) {
+    throw error instanceof Problem ? error : malformed('The body is not valid JSON.')
   }
   // Only an escape can bring in NUL or a lone surrogate.
   if (text.includes('\\u')) requireSound(value, '')
@@ -70,19 +82,28 @@ function holdsNul(part: 'body' | 'query', name: string, code: 'VALIDATION_FAILED
   return invalid([{ in: part, path, code: 'characters', message: 'must not hold the NUL character' }], code)
 }
 
-/** Counts the brackets outside strings, so that nothing that comes later can be made to recurse without end. */
-function requireShallow(text: string): void {
-  let depth = 0
-  let quoted = false
+/**
+ * Looks at the brackets and names outside of strings, before anything is built of them: nothing that comes later can be made to recurse without end,
+ * and no object names a field twice, of which one reader takes the first and another the last (RFC 8259 §4).
+ */
+function requireUnambiguous(text: string): void {
+  const names: Set<string>[] = []
+  let string = ''
   for (let index = 0; index < text.length; index += 1) {
     const character = text[index]
-    if (quoted) {
-      if (character === '\\') index += 1
-      else if (character === '"') quoted = false
-    } else if (character === '"') quoted = true
-    else if (character === '[' || character === '{') depth += 1
-    else if (character === ']' || character === '}') depth -= 1
-    if (depth > DEEPEST) throw malformed(`The body is nested deeper than ${DEEPEST} levels.`)
+    if (character === '"') {
+      const start = index + 1
+      for (index = start; index < text.length && text[index] !== '"'; index += 1) if (text[index] === '\\') index += 1
+      string = text.slice(start, index)
+    } else if (character === '[' || character === '{') {
+      if (names.push(new Set()) > DEEPEST) throw malformed(`The body is nested deeper than ${DEEPEST} levels.`)
+    } else if (character === ']' || character === '}') names.pop()
+    else if (character === ':') {
+      const name = string.includes('\\') ? JSON.parse(`"${string}"`) : string
+      const known = names.at(-1)
+      if (known?.has(name)) throw malformed('The body names the same field twice.')
+      known?.add(name)
+    }
   }
 }
 

@@ -15,6 +15,9 @@ const MOST_HEADERS = 100
 /** Headers that may come once only: Node would silently keep the first. */
 const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding'])
 
+/** A name or an address, and a port (RFC 9112 §3.2). What else RFC 3986 allows in a name, no host has. */
+const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?$/
+
 /** Headers that every answer has, whatever comes of the request. */
 export function sendFrontHeaders(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.addHook('onRequest', (request, reply, done) => {
@@ -60,7 +63,12 @@ function requireReadable({ raw, is404, routeOptions }: FastifyRequest): void {
   if (raw.httpVersionMajor !== 1) throw malformed('The version of HTTP is neither 1.1 nor 1.0.')
   // RFC 9112 §3.2: exactly one Host, save in 1.0, which had none and which some load balancers still check with.
   if (raw.httpVersionMinor > 0 && !headers.host) throw malformed('The Host header is missing.')
-  const sendsBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0')
+  if (headers.host && !HOST.test(headers.host)) throw malformed('The Host header is not a host.')
+  const coding = headers['transfer-encoding']
+  // RFC 9112 §6.1: Node takes whatever ends in chunked, in 1.0 as well; a server in front may have read another length.
+  if (coding !== undefined && (raw.httpVersionMinor === 0 || coding.toLowerCase() !== 'chunked'))
+    throw malformed('The Transfer-Encoding is not one that this server reads.', { headers: { Connection: 'close' } })
+  const sendsBody = coding !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0')
   // The type of nothing is nothing: many clients name one with DELETE.
   if (!sendsBody) delete headers['content-type']
   if (!sendsBody || is404) return

@@ -43,7 +43,7 @@ export function lockUser(trx: Transaction, id: string): Promise<UserRow | undefi
 }
 
 /**
- * Locks a user who is no admin, or a disabled one, until this transaction ends.
+ * Locks a user who is no admin, or a disabled one, until this transaction ends; rows may refer to them all the same.
  * @returns whether there is such a user
  */
 export async function lockUnlessAdmin(trx: Transaction, id: string): Promise<boolean> {
@@ -52,7 +52,7 @@ export async function lockUnlessAdmin(trx: Transaction, id: string): Promise<boo
     .select('id')
     .where('id', '=', id)
     .where((eb) => eb.or([eb('role', '<>', 'admin'), eb('disabled_at', 'is not', null)]))
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst()
   return user !== undefined
 }
@@ -67,13 +67,23 @@ export async function lockAdminsAnd(trx: Transaction, userId: string): Promise<s
     .select(['id', 'role', 'disabled_at'])
     .where((eb) => eb.or([eb.and([eb('role', '=', 'admin'), eb('disabled_at', 'is', null)]), eb('id', '=', userId)]))
     .orderBy('id')
-    .forUpdate()
+    .forNoKeyUpdate()
     .execute()
   return users.filter(({ role, disabled_at }) => role === 'admin' && disabled_at === null).map(({ id }) => id)
 }
 
-/** @returns whether there was such a user */
+/** The user's tasks, which nobody else can change until this transaction ends: what changes one locks it first, then its user, then its list. */
+export async function lockTasks(trx: Transaction, id: string): Promise<void> {
+  await trx.selectFrom('tasks').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
+}
+
+/**
+ * Deletes a user who is locked, as are their tasks (lockTasks). Whoever creates a task at the same time holds its list and may still refer to its user: so
+ * the user was locked for all else, now the lists are, and only then comes what is in nobody's way (test/security/account-races.test.ts).
+ * @returns whether there was such a user
+ */
 export async function deleteUser(trx: Transaction, id: string): Promise<boolean> {
+  await trx.selectFrom('lists').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
   const { numDeletedRows } = await trx.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow()
   return numDeletedRows > 0n
 }

@@ -33,7 +33,12 @@ t.test('internal errors', async (t) => {
 
       const [line, ...more] = linesOf(requestId)
       t.same(more, [])
-      t.match(line, { level: 50, requestId, operation: id, err: { message: /select \* from users/, stack: /the cause/ } })
+      t.match(line, {
+        level: 50,
+        requestId,
+        operation: id,
+        err: { message: /select \* from users/, stack: /internal-errors/, cause: { message: 'the cause' } },
+      })
     })
   }
 

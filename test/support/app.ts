@@ -6,6 +6,7 @@ import { buildApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { Context } from '../../src/context.ts'
 import type { Answer, Handlers } from '../../src/contract/types.ts'
+import { DISCREET } from '../../src/log.ts'
 import { createContext } from '../../src/startup.ts'
 import { type Caller, callerOf } from './client.ts'
 import { databaseUrl, execute, TEMPLATE } from './postgres.ts'
@@ -58,7 +59,7 @@ export async function startApp(t: Test, overrides: Record<string, string> = {}, 
   const url = database ?? (await createDatabase(t))
   const config = testConfig(url, overrides)
   const logged: Record<string, unknown>[] = []
-  const logger: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const logger: Logger = pino({ level: 'debug', ...DISCREET }, { write: (line: string) => void logged.push(JSON.parse(line)) })
   const { context, database: connection } = await createContext(config, logger)
   const answers = new Map<string, Answer>()
   const app = await buildApp(context, (handlers) => recording(handlers, answers)).catch(async (error) => {

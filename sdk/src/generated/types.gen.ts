@@ -24,7 +24,7 @@ export type Email = string;
 export type Username = string;
 
 /**
- * 8 to 256 characters of any kind. It is never trimmed; Unicode is normalised to NFC.
+ * 8 to 256 characters of any kind, counted after Unicode is normalised to NFC. It is never trimmed. The commonest passwords and your own name or address are refused.
  */
 export type Password = string;
 
@@ -686,7 +686,7 @@ export type RegisterData = {
 
 export type RegisterErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -698,7 +698,7 @@ export type RegisterErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -739,7 +739,7 @@ export type LoginData = {
 
 export type LoginErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -751,7 +751,7 @@ export type LoginErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -843,7 +843,7 @@ export type RefreshData = {
 
 export type RefreshErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -855,7 +855,7 @@ export type RefreshErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -896,7 +896,7 @@ export type LogoutData = {
 
 export type LogoutErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -947,7 +947,7 @@ export type RequestPasswordResetData = {
 
 export type RequestPasswordResetErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -955,7 +955,7 @@ export type RequestPasswordResetErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -994,7 +994,7 @@ export type ResetPasswordData = {
 
 export type ResetPasswordErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1002,7 +1002,7 @@ export type ResetPasswordErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1045,7 +1045,7 @@ export type VerifyEmailData = {
 
 export type VerifyEmailErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1057,7 +1057,7 @@ export type VerifyEmailErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1100,7 +1100,7 @@ export type ResendVerificationData = {
 
 export type ResendVerificationErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1149,7 +1149,7 @@ export type GetMeData = {
 
 export type GetMeErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1200,7 +1200,7 @@ export type UpdateMeData = {
 
 export type UpdateMeErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1222,7 +1222,7 @@ export type UpdateMeErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1263,7 +1263,7 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1281,7 +1281,7 @@ export type ChangePasswordErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1322,7 +1322,7 @@ export type ChangeEmailData = {
 
 export type ChangeEmailErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1344,7 +1344,7 @@ export type ChangeEmailErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1383,7 +1383,7 @@ export type DeleteMeData = {
 
 export type DeleteMeErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1405,7 +1405,7 @@ export type DeleteMeErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1446,7 +1446,7 @@ export type RevokeOtherSessionsData = {
 
 export type RevokeOtherSessionsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1506,7 +1506,7 @@ export type ListSessionsData = {
 
 export type ListSessionsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1562,7 +1562,7 @@ export type RevokeSessionData = {
 
 export type RevokeSessionErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1626,7 +1626,7 @@ export type ListApiTokensData = {
 
 export type ListApiTokensErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1677,7 +1677,7 @@ export type CreateApiTokenData = {
 
 export type CreateApiTokenErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1699,7 +1699,7 @@ export type CreateApiTokenErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1745,7 +1745,7 @@ export type RevokeApiTokenData = {
 
 export type RevokeApiTokenErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1809,7 +1809,7 @@ export type ListListsData = {
 
 export type ListListsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1860,7 +1860,7 @@ export type CreateListData = {
 
 export type CreateListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -1878,7 +1878,7 @@ export type CreateListErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -1930,7 +1930,7 @@ export type DeleteListData = {
 
 export type DeleteListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2004,7 +2004,7 @@ export type GetListData = {
 
 export type GetListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2070,7 +2070,7 @@ export type UpdateListData = {
 
 export type UpdateListErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2096,7 +2096,7 @@ export type UpdateListErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -2188,7 +2188,7 @@ export type ListListTasksData = {
 
 export type ListListTasksErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2248,7 +2248,7 @@ export type CreateListTaskData = {
 
 export type CreateListTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2270,7 +2270,7 @@ export type CreateListTaskErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -2357,7 +2357,7 @@ export type ListTasksData = {
 
 export type ListTasksErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2408,7 +2408,7 @@ export type CreateTaskData = {
 
 export type CreateTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2430,7 +2430,7 @@ export type CreateTaskErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -2482,7 +2482,7 @@ export type DeleteTaskData = {
 
 export type DeleteTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2552,7 +2552,7 @@ export type GetTaskData = {
 
 export type GetTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2618,7 +2618,7 @@ export type UpdateTaskData = {
 
 export type UpdateTaskErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2644,7 +2644,7 @@ export type UpdateTaskErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -2694,7 +2694,7 @@ export type ListCategoriesData = {
 
 export type ListCategoriesErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2766,7 +2766,7 @@ export type ListUsersData = {
 
 export type ListUsersErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2822,7 +2822,7 @@ export type DeleteUserData = {
 
 export type DeleteUserErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2886,7 +2886,7 @@ export type GetUserData = {
 
 export type GetUserErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2946,7 +2946,7 @@ export type UpdateUserData = {
 
 export type UpdateUserErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -2972,7 +2972,7 @@ export type UpdateUserErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON by its `Content-Type`, or it is compressed.
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
      */
     415: Problem;
     /**
@@ -3038,7 +3038,7 @@ export type ListAuditEventsData = {
 
 export type ListAuditEventsErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -3089,7 +3089,7 @@ export type GetLivenessData = {
 
 export type GetLivenessErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
@@ -3122,7 +3122,7 @@ export type GetReadinessData = {
 
 export type GetReadinessErrors = {
     /**
-     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, or has no place in this operation; or a header is malformed.
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
      */
     400: Problem;
     /**
