@@ -120,6 +120,96 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a password reset
+         * @description Mails a link, or a token to enter, with which [a new password can be set](/docs#/auth/resetPassword), if this is the address of somebody who is not
+         *     disabled. The answer is the same for every address, and so is the time that it takes. The token is good for 30 minutes.
+         *     Nobody gets more than one such mail a minute and five an hour; what was mailed before stays good. Where the server cannot send mail, the answer is 503.
+         */
+        post: operations["requestPasswordReset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password with a mailed token
+         * @description Sets a new password and ends all your sessions, on every instance of the server. Your API tokens go on: revoke those that you do
+         *     not trust. Only if your address had not been verified do they end as well, since somebody else may have registered with it.
+         *     The token works once, for 30 minutes, and only as long as your address and your password are those of the time when it was mailed.
+         *     Since it came to your address, it also [verifies](/docs#/auth/verifyEmail) that. A password that is refused does not use the token up.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify an e-mail address with a mailed token
+         * @description Proves that an address is yours: the one that you registered with, or the one that you [change to](/docs#/account/changeEmail), which becomes yours
+         *     by this. The token works once, for 24 hours.
+         *
+         *     A server may be set up to insist on it (`REQUIRE_VERIFIED_EMAIL`): until your address is verified, your sessions and API tokens may do only
+         *     what `account:read` and `account:write` allow, and everything else answers 403 `EMAIL_NOT_VERIFIED`. From this answer on, they may do all that they were given.
+         */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/email/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have the verification mailed again
+         * @description Mails a token for [verifying your address](/docs#/auth/verifyEmail), unless it is verified. Registering has done so once already.
+         *     You get no more than one such mail a minute and five an hour; what was mailed before stays good. Where the server cannot send mail, the answer is 503.
+         */
+        post: operations["resendVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/me": {
         parameters: {
             query?: never;
@@ -155,8 +245,31 @@ export interface paths {
         /**
          * Change your password
          * @description Sets a new password and ends all your other sessions, on every instance of the server. This session and your API tokens go on.
+         *     Password resets and a change of address that were mailed before are void, and your address is told of the new password.
          */
         put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change your e-mail address
+         * @description Mails a token to the new address. Only when [it is confirmed](/docs#/auth/verifyEmail), within 24 hours, does your address change, and the old one is told.
+         *     The answer does not say whether the new address is somebody else's. Another request replaces the one before, and a change of your password cancels it;
+         *     the same address within a minute gets no second mail. Where the server cannot send mail, the answer is 503.
+         */
+        put: operations["changeEmail"];
         post?: never;
         delete?: never;
         options?: never;
@@ -244,7 +357,7 @@ export interface paths {
         /**
          * Create an API token
          * @description Makes a token for a program, which sends it in the `Authorization` header like an access token: `Authorization: Bearer dkt_…`. It may do what its
-         *     scopes say and you may do yourself, until it expires or you revoke it. It can never change passwords, sessions or API tokens, and
+         *     scopes say and you may do yourself, until it expires or you revoke it. It can never change passwords, e-mail addresses, sessions or API tokens, and
          *     it needs the scope `admin`, which only an admin can give it, for anything that admins do.
          *
          *     The answer holds the token. It is shown this once: only a hash of it is kept. A token is `dkt_` and 92 letters and digits, the last six of
@@ -688,6 +801,48 @@ export interface components {
             scope: components["schemas"]["Scope"];
         };
         /**
+         * @description The token from the mail. One that is unknown, expired or used answers 422.
+         * @example AZqpQ-l8fQCQQfM6mCDuuwGaqUPpfH0AkEHzOpgg7rsAAAABqhVJam1a_UHkh7R85hBl5nDKVNrxtFWQCVUFyapEtJI
+         */
+        MailToken: string;
+        /**
+         * @example {
+         *       "email": "ada@example.com"
+         *     }
+         */
+        PasswordResetRequest: {
+            email: components["schemas"]["Email"];
+        };
+        /**
+         * @example {
+         *       "token": "AZqpQ-l8fQCQQfM6mCDuuwGaqUPpfH0AkEHzOpgg7rsAAAABqhVJam1a_UHkh7R85hBl5nDKVNrxtFWQCVUFyapEtJI",
+         *       "password": "tr0ub4dor and three more"
+         *     }
+         */
+        PasswordReset: {
+            token: components["schemas"]["MailToken"];
+            password: components["schemas"]["Password"];
+        };
+        /**
+         * @example {
+         *       "token": "AZqpQ-l8fQCQQfM6mCDuuwGaqUPpfH0AkEHzOpgg7rsAAAABqhVJam1a_UHkh7R85hBl5nDKVNrxtFWQCVUFyapEtJI"
+         *     }
+         */
+        EmailVerification: {
+            token: components["schemas"]["MailToken"];
+        };
+        /**
+         * @example {
+         *       "currentPassword": "correct horse battery staple",
+         *       "email": "ada@example.org"
+         *     }
+         */
+        EmailChange: {
+            currentPassword: components["schemas"]["OwnPassword"];
+            /** @description The new address. The one that you have, in any case, answers 422. */
+            email: components["schemas"]["Email"];
+        };
+        /**
          * @example {
          *       "refreshToken": "AZqpQ-l8fQCQQfM6mCDuuwAAAAGqFUlqbVr9QeSHtHzmEGXmcMpU2vG0VZAJVQXJqkS0kg"
          *     }
@@ -856,7 +1011,8 @@ export interface components {
         /**
          * @description `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
          *     `login.succeeded`, `login.failed`, `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
-         *     `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, or `access.denied`. There may be more.
+         *     `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, `password.reset_requested`, `password.reset`,
+         *     `email.verified`, `email.change_requested`, `email.changed`, or `access.denied`. There may be more.
          * @example login.succeeded
          */
         AuditAction: string;
@@ -1120,7 +1276,7 @@ export interface components {
          * @description What went wrong, for programs to decide by.
          * @enum {string}
          */
-        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
+        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
         InvalidField: {
             in: components["schemas"]["FieldLocation"];
             /**
@@ -1264,7 +1420,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The access token lacks the scope of this operation. */
+        /**
+         * @description The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+         *     not (`EMAIL_NOT_VERIFIED`).
+         */
         InsufficientScope: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1272,20 +1431,13 @@ export interface components {
                 [name: string]: unknown;
             };
             content: {
-                /**
-                 * @example {
-                 *       "type": "urn:docket:problem:insufficient-scope",
-                 *       "title": "Insufficient scope",
-                 *       "status": 403,
-                 *       "detail": "The access token lacks the scope tasks:write.",
-                 *       "code": "INSUFFICIENT_SCOPE",
-                 *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
-                 *     }
-                 */
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it. */
+        /**
+         * @description The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+         *     addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+         */
         Forbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1398,6 +1550,37 @@ export interface components {
                  *           "path": "/title",
                  *           "code": "minLength",
                  *           "message": "must not be blank"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The request is readable but breaks its schema; `errors` says where. A token that is unknown, expired or used, or whose mail has become void, is named
+         *     as `/token`, always alike.
+         */
+        BadMailToken: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:docket:problem:validation-failed",
+                 *       "title": "Validation failed",
+                 *       "status": 422,
+                 *       "detail": "The request body has 1 invalid field.",
+                 *       "code": "VALIDATION_FAILED",
+                 *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11",
+                 *       "errors": [
+                 *         {
+                 *           "in": "body",
+                 *           "path": "/token",
+                 *           "code": "token",
+                 *           "message": "is unknown, expired or used"
                  *         }
                  *       ]
                  *     }
@@ -1929,6 +2112,146 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    requestPasswordReset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordResetRequest"];
+            };
+        };
+        responses: {
+            /** @description If this is somebody's address, a mail is on its way. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description The new password is set. Log in with it. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["BadMailToken"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailVerification"];
+            };
+        };
+        responses: {
+            /** @description The address is verified. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            /** @description The new address has become somebody else's meanwhile. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:email-taken",
+                     *       "title": "E-mail address taken",
+                     *       "status": 409,
+                     *       "detail": "Somebody has registered with this e-mail address already.",
+                     *       "code": "EMAIL_TAKEN",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["BadMailToken"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resendVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description If your address is not verified, a mail is on its way. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getMe: {
         parameters: {
             query?: never;
@@ -2038,6 +2361,59 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyTries"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailChange"];
+            };
+        };
+        responses: {
+            /** @description A mail to the new address is on its way. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description You have asked for five changes within the last hour. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:conflict",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "You have asked for five changes within the last hour. Try again later.",
+                     *       "code": "CONFLICT",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["ValidationFailed"];

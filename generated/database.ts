@@ -8,6 +8,8 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
 
 export type LoginThrottleKind = "account" | "address" | "pair";
 
+export type MailTokenPurpose = "change_email" | "reset_password" | "verify_email";
+
 export type TaskPriority = "high" | "low" | "medium";
 
 export type UserRole = "admin" | "user";
@@ -63,6 +65,15 @@ export interface LoginThrottles {
   key: string;
   kind: LoginThrottleKind;
   tried_at: string;
+}
+
+export interface MailTokens {
+  created_at: Generated<string>;
+  email: string;
+  expires_at: string;
+  id: string;
+  purpose: MailTokenPurpose;
+  user_id: string;
 }
 
 export interface Sessions {
@@ -124,6 +135,7 @@ export interface DB {
   categories: Categories;
   lists: Lists;
   login_throttles: LoginThrottles;
+  mail_tokens: MailTokens;
   sessions: Sessions;
   signing_key: SigningKey;
   tasks: Tasks;

@@ -8,6 +8,12 @@ CREATE TYPE public.login_throttle_kind AS ENUM (
     'account'
 );
 
+CREATE TYPE public.mail_token_purpose AS ENUM (
+    'reset_password',
+    'verify_email',
+    'change_email'
+);
+
 CREATE TYPE public.task_priority AS ENUM (
     'low',
     'medium',
@@ -240,6 +246,16 @@ CREATE TABLE public.login_throttles (
     CONSTRAINT login_throttles_key_check CHECK ((char_length(key) = 43))
 );
 
+CREATE TABLE public.mail_tokens (
+    user_id uuid NOT NULL,
+    id uuid NOT NULL,
+    purpose public.mail_token_purpose NOT NULL,
+    email text NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT mail_tokens_email_check CHECK ((char_length(email) <= 254))
+);
+
 CREATE TABLE public.sessions (
     user_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -321,6 +337,9 @@ ALTER TABLE ONLY public.lists
 ALTER TABLE ONLY public.login_throttles
     ADD CONSTRAINT login_throttles_pkey PRIMARY KEY (key);
 
+ALTER TABLE ONLY public.mail_tokens
+    ADD CONSTRAINT mail_tokens_pkey PRIMARY KEY (user_id, id);
+
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
 
@@ -336,6 +355,8 @@ ALTER TABLE ONLY public.users
 CREATE INDEX audit_events_by_action ON public.audit_events USING btree (action, id);
 
 CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor_id, id);
+
+CREATE INDEX audit_events_by_time ON public.audit_events USING brin (occurred_at);
 
 CREATE INDEX audit_events_by_user ON public.audit_events USING btree (user_id, id);
 
@@ -356,6 +377,10 @@ CREATE INDEX list_tasks_by_updated ON public.tasks USING btree (owner_id, list_i
 CREATE UNIQUE INDEX lists_inbox_key ON public.lists USING btree (owner_id) WHERE inbox;
 
 CREATE INDEX login_throttles_tried_at_idx ON public.login_throttles USING btree (tried_at);
+
+CREATE INDEX mail_tokens_by_expiry ON public.mail_tokens USING btree (expires_at);
+
+CREATE INDEX sessions_by_end ON public.sessions USING btree (LEAST(expires_at, idle_expires_at, revoked_at));
 
 CREATE INDEX tasks_by_created ON public.tasks USING btree (owner_id, completed, id);
 
@@ -399,6 +424,9 @@ ALTER TABLE ONLY public.categories
 
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.mail_tokens
+    ADD CONSTRAINT mail_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

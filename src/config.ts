@@ -13,6 +13,8 @@ export type Config = Readonly<{
   database: DatabaseConfig
   auth: AuthConfig
   mail: MailConfig
+  /** How long the audit log goes back. */
+  auditRetentionDays: number
   /** Whether this process works jobs; it sends them in any case. */
   jobs: boolean
   rateLimits: RateLimitConfig
@@ -42,6 +44,8 @@ export type DatabaseConfig = Readonly<
 export type AuthConfig = Readonly<{
   /** The one that signs, then those before it. Undefined only in embedded mode, where one is generated and kept beside the data. */
   secrets: readonly [current: string, ...previous: string[]] | undefined
+  /** Whether users may do no more than account things until their address is verified. */
+  requireVerifiedEmail: boolean
   /** Whether the token endpoint takes passwords. Without it the Authorize button of the docs cannot log in; login goes on. */
   passwordGrant: boolean
   accessTokenSeconds: number
@@ -84,6 +88,8 @@ export type MailConfig = Readonly<{
   delivery: Readonly<{ kind: 'smtp'; url: string } | { kind: 'log' } | { kind: 'none' }>
   /** An address, or a name with one: `Docket <docket@example.com>`. */
   from: string
+  /** Pages of the app that mails link to, with `{token}` where the token is to stand. Without one the token is to be entered in the app. */
+  links: Readonly<{ resetPassword: string | undefined; verifyEmail: string | undefined }>
 }>
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -167,9 +173,19 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   else if (production && smtpUrl !== undefined && !/@[^@]+\.[^@]+$/.test(from)) {
     faults.push('MAIL_FROM must be an address of a real domain, since mails are sent in production')
   }
+  const page = (name: string) => {
+    const value = text(name)
+    if (value !== undefined && !isPageOfToken(value)) faults.push(`${name} must be the URL of a page, with {token} in its path, query or fragment`)
+    return value
+  }
   const mail: MailConfig = {
     delivery: smtpUrl !== undefined ? { kind: 'smtp', url: smtpUrl } : { kind: url === undefined && !production ? 'log' : 'none' },
     from,
+    links: { resetPassword: page('RESET_PASSWORD_URL'), verifyEmail: page('VERIFY_EMAIL_URL') },
+  }
+  const requireVerifiedEmail = oneOf('REQUIRE_VERIFIED_EMAIL', ['true', 'false'], 'false') === 'true'
+  if (requireVerifiedEmail && mail.delivery.kind === 'none') {
+    faults.push('REQUIRE_VERIFIED_EMAIL needs SMTP_URL: without mail nobody could verify an address')
   }
 
   // A single secret is a ring of one.
@@ -195,6 +211,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     database,
     auth: {
       secrets: ring,
+      requireVerifiedEmail,
       passwordGrant: oneOf('AUTH_PASSWORD_GRANT', ['on', 'off'], 'on') === 'on',
       accessTokenSeconds: integer('ACCESS_TOKEN_SECONDS', 900, 1, DAY),
       refreshIdleSeconds: integer('REFRESH_IDLE_SECONDS', 30 * DAY, 60, 3650 * DAY),
@@ -220,6 +237,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       redisUrl: redisUrl(),
     },
     mail,
+    auditRetentionDays: integer('AUDIT_RETENTION_DAYS', 400, 1, 36_500),
     jobs: oneOf('JOBS', ['on', 'off'], 'on') === 'on',
     log: {
       level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
@@ -254,6 +272,12 @@ function isPercentEncoded(value: string): boolean {
 }
 
 const isSender = (value: string) => /^(?:[^<>@",;:\p{Cc}]{1,100} <([^\s<>@,;:"]+@[^\s<>@,;:"]+)>|[^\s<>@,;:"]+@[^\s<>@,;:"]+)$/u.test(value)
+
+/** The token replaces a part of what comes after the host, once. */
+function isPageOfToken(value: string): boolean {
+  const [before, after, ...more] = value.split('{token}')
+  return /^https?:\/\/[^\s/?#]+[/?#]\S*$/.test(before ?? '') && after !== undefined && !/\s/.test(after) && more.length === 0 && URL.canParse(value)
+}
 
 /** Compared as it stands: an asterisk would match nothing. */
 function isOrigin(value: string): boolean {

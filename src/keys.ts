@@ -14,6 +14,7 @@ export type Keys = Readonly<{
   accessToken: KeyRing
   refreshToken: KeyRing
   cursor: KeyRing
+  mailToken: KeyRing
   loginThrottle: KeyRing
 }>
 
@@ -25,6 +26,7 @@ export function deriveKeys([current, ...previous]: Secrets): Keys {
     accessToken: ring('access token'),
     refreshToken: ring('refresh token'),
     cursor: ring('cursor'),
+    mailToken: ring('mail token'),
     loginThrottle: ring('login throttle'),
   }
 }

@@ -6,6 +6,7 @@ const PROBLEMS = {
   TOKEN_EXPIRED: [401, 'Token expired'],
   FORBIDDEN: [403, 'Forbidden'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient scope'],
+  EMAIL_NOT_VERIFIED: [403, 'E-mail address not verified'],
   NOT_FOUND: [404, 'Not found'],
   METHOD_NOT_ALLOWED: [405, 'Method not allowed'],
   REQUEST_TIMEOUT: [408, 'Request timeout'],
@@ -102,6 +103,9 @@ export const invalidCredentials = () =>
     headers: { 'WWW-Authenticate': 'Bearer realm="docket"' },
     oauth2Error: 'invalid_grant',
   })
+
+export const emailNotVerified = (headers = {}) =>
+  new Problem('EMAIL_NOT_VERIFIED', 'Your e-mail address is not verified: open the link that was mailed to it, or have it mailed again.', { headers })
 
 const PARTS = {
   body: 'request body',

@@ -1,5 +1,12 @@
+import { accountMailWorkers } from './account-mail/jobs.ts'
+import { auditWorkers } from './audit/jobs.ts'
+import { authWorkers } from './auth/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import type { Worker } from './jobs/definitions.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
-export const createWorkers = (_context: WorkerContext): readonly Worker[] => []
+export const createWorkers = (context: WorkerContext): readonly Worker[] => [
+  ...accountMailWorkers(context),
+  ...authWorkers(context),
+  ...auditWorkers(context),
+]

@@ -31,13 +31,15 @@ t.test('config', async (t) => {
       database: { kind: 'embedded', directory: '.docket' },
       auth: {
         secret: undefined,
+        requireVerifiedEmail: false,
         accessTokenSeconds: 900,
         refreshIdleSeconds: 30 * 86_400,
         refreshAbsoluteSeconds: 90 * 86_400,
         loginThrottle: { freeFailures: 5, refusalMilliseconds: 1000, slowingMilliseconds: 100 },
         passwordHash: { memoryKibibytes: 19_456, iterations: 2, parallelism: 1, concurrent: availableParallelism() },
       },
-      mail: { delivery: { kind: 'log' }, from: 'Docket <docket@localhost>' },
+      mail: { delivery: { kind: 'log' }, from: 'Docket <docket@localhost>', links: { resetPassword: undefined, verifyEmail: undefined } },
+      auditRetentionDays: 400,
       jobs: true,
       rateLimits: { enabled: true, anonymous: 300, user: 1200, register: 30, redisUrl: undefined },
       log: { level: 'info' },
@@ -70,6 +72,10 @@ t.test('config', async (t) => {
       ARGON2_QUEUED: '0',
       SMTP_URL: 'smtp://docket:pw%40@mail.example:587',
       MAIL_FROM: 'tasks@docket.example',
+      RESET_PASSWORD_URL: 'https://app.example.com/reset#{token}',
+      VERIFY_EMAIL_URL: 'http://localhost:5173/verify/{token}?from=mail',
+      REQUIRE_VERIFIED_EMAIL: 'true',
+      AUDIT_RETENTION_DAYS: '30',
       JOBS: 'off',
       LOGIN_FREE_FAILURES: '7',
       RATE_LIMIT: 'off',
@@ -98,6 +104,7 @@ t.test('config', async (t) => {
       },
       auth: {
         secrets: [AUTH_SECRET],
+        requireVerifiedEmail: true,
         passwordGrant: false,
         accessTokenSeconds: 60,
         refreshIdleSeconds: 3600,
@@ -105,7 +112,12 @@ t.test('config', async (t) => {
         passwordHash: { memoryKibibytes: 65_536, iterations: 3, parallelism: 4, concurrent: 5, queued: 0 },
         loginThrottle: { freeFailures: 7 },
       },
-      mail: { delivery: { kind: 'smtp', url: 'smtp://docket:pw%40@mail.example:587' }, from: 'tasks@docket.example' },
+      mail: {
+        delivery: { kind: 'smtp', url: 'smtp://docket:pw%40@mail.example:587' },
+        from: 'tasks@docket.example',
+        links: { resetPassword: 'https://app.example.com/reset#{token}', verifyEmail: 'http://localhost:5173/verify/{token}?from=mail' },
+      },
+      auditRetentionDays: 30,
       jobs: false,
       rateLimits: { enabled: false, anonymous: 10, user: 20, register: 1, redisUrl: 'rediss://:secret@redis.example:6380/1' },
       log: { level: 'warn', pretty: false },
@@ -166,6 +178,21 @@ t.test('config', async (t) => {
         'Do\r\nBcc: x <a@b.example>',
         '<a@b.example>',
       ],
+      RESET_PASSWORD_URL: [
+        'app.example.com/{token}',
+        'javascript:alert("{token}")',
+        'ftp://app.example.com/{token}',
+        'https://app.example.com/reset',
+        'https://app.example.com/{token}/{token}',
+        'https://{token}.example.com/',
+        'https://app.example.com{token}',
+        'https://app.example.com/ {token}',
+        'https://app.example.com/{token} or so',
+        'https://app.example.com:99999/{token}',
+      ],
+      VERIFY_EMAIL_URL: ['https://app.example.com/verify', '/verify?token={token}'],
+      REQUIRE_VERIFIED_EMAIL: ['yes', '1'],
+      AUDIT_RETENTION_DAYS: ['0', '-1', '36501', '1y'],
       JOBS: ['true', 'ON', '1'],
       LOGIN_FREE_FAILURES: ['0', '1000001', 'many'],
       RATE_LIMIT: ['false', 'OFF', '0'],
@@ -228,6 +255,14 @@ t.test('config', async (t) => {
     t.equal(delivery({ NODE_ENV: 'production' }), 'none')
     t.equal(delivery({ DATABASE_URL }), 'none')
     t.equal(delivery({ SMTP_URL: 'smtps://mail.example' }), 'smtp')
+  })
+
+  t.test('REQUIRE_VERIFIED_EMAIL: refused where no mail can be sent', async (t) => {
+    const REQUIRE_VERIFIED_EMAIL = 'true'
+    t.match(faultsOf({ REQUIRE_VERIFIED_EMAIL, DATABASE_URL, AUTH_SECRET }), [/^REQUIRE_VERIFIED_EMAIL needs SMTP_URL/])
+    t.match(faultsOf({ REQUIRE_VERIFIED_EMAIL, NODE_ENV: 'production', AUTH_SECRET }), [/^REQUIRE_VERIFIED_EMAIL needs SMTP_URL/])
+    t.same(faultsOf({ REQUIRE_VERIFIED_EMAIL, DATABASE_URL, AUTH_SECRET, SMTP_URL: 'smtp://mail.example' }), [])
+    t.same(faultsOf({ REQUIRE_VERIFIED_EMAIL }), [])
   })
 
   t.test('MAIL_FROM: of a real domain where mails are sent in production', async (t) => {

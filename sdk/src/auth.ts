@@ -1,6 +1,26 @@
 import type { Answer, Call, CallOptions } from './call.js'
-import { createToken, login, logout, refresh, register } from './generated/sdk.gen.js'
-import type { AuthResult, Credentials, RefreshRequest, Registration, TokenRequest, TokenResult } from './generated/types.gen.js'
+import {
+  createToken,
+  login,
+  logout,
+  refresh,
+  register,
+  requestPasswordReset,
+  resendVerification,
+  resetPassword,
+  verifyEmail,
+} from './generated/sdk.gen.js'
+import type {
+  AuthResult,
+  Credentials,
+  EmailVerification,
+  PasswordReset,
+  PasswordResetRequest,
+  RefreshRequest,
+  Registration,
+  TokenRequest,
+  TokenResult,
+} from './generated/types.gen.js'
 import type { Tokens } from './session.js'
 import type { Transport } from './transport.js'
 
@@ -38,6 +58,26 @@ export class Auth {
   logout(options: CallOptions = {}): Call<Answer<void>> {
     const answer = this.#transport.send<Answer<void>>((wire) => logout(wire), options)
     return this.#transport.becoming(answer, () => undefined)
+  }
+
+  /** Has a password reset mailed to this address, if it is somebody's. */
+  requestPasswordReset(request: PasswordResetRequest, options: CallOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => requestPasswordReset({ ...wire, body: request }), options, { harmless: true })
+  }
+
+  /** Sets a new password with the token from such a mail, and ends all sessions of that user. */
+  resetPassword(reset: PasswordReset, options: CallOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => resetPassword({ ...wire, body: reset }), options)
+  }
+
+  /** Verifies an address with the token that was mailed to it. */
+  verifyEmail(verification: EmailVerification, options: CallOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => verifyEmail({ ...wire, body: verification }), options)
+  }
+
+  /** Has the token for your address mailed once more. */
+  resendVerification(options: CallOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => resendVerification(wire), options, { harmless: true })
   }
 }
 

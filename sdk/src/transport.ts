@@ -28,7 +28,8 @@ type Wire = Readonly<{
 /** As the generated functions answer: no request when it could not be made, no response when none came. */
 type Result<T> = Readonly<{ data?: T | undefined; error?: unknown; request?: Request; response?: Response }>
 
-type Operation<T> = (wire: Wire) => Promise<Result<T>>
+/** The generated types know that an answer has no body only where it is a 204. */
+type Operation<T> = (wire: Wire) => Promise<Result<undefined extends T ? unknown : T>>
 
 /** In what an operation differs from others. */
 type Traits = Readonly<{
@@ -153,7 +154,7 @@ function outcomeOf({ data, error, response }: Result<unknown>, traits: Traits): 
     return new DocketConnectionError('The server did not answer.', { cause: error })
   const { ok, status, headers } = response
   const answered = ok || status === traits.answer
-  const empty = status === 204 || status === 304
+  const empty = status === 202 || status === 204 || status === 304
   // Else it is some page that answers 200, such as that of a front end.
   const json = headers.get('content-type')?.startsWith('application/json') && !unreadable
   if (!answered || !(empty || json)) return new DocketError(response, unreadable ? undefined : (error ?? data))

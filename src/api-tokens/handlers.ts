@@ -4,7 +4,7 @@ import { requireOwnPassword } from '../auth/login.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { createdAtOf, newId } from '../id.ts'
-import { conflict, notFound, Problem } from '../problem.ts'
+import { conflict, emailNotVerified, notFound, Problem } from '../problem.ts'
 import { userGone } from '../users/gone.ts'
 import { lockUser } from '../users/queries.ts'
 import { presentApiToken, presentCreatedApiToken } from './presenter.ts'
@@ -27,6 +27,7 @@ export const apiTokenHandlers = ({ db, cursors }: Context, identity: Identity, {
   async createApiToken({ body: { name, scopes, expiresInDays, currentPassword }, user, client }, respond) {
     // A token must not get what its maker was not given: this session may be narrower than their role.
     const foreign = scopes.find((scope) => !user.scopes.has(scope))
+    if (foreign !== undefined && user.withheldScopes.has(foreign)) throw emailNotVerified()
     if (foreign !== undefined) throw new Problem('FORBIDDEN', `You may not give the scope ${foreign}: this session does not have it.`)
     await requireOwnPassword(db, identity, user, currentPassword, client)
 

@@ -8,13 +8,13 @@ const API_TOKEN_COLUMNS = ['id', 'name', 'scopes', 'created_at', 'expires_at', '
 
 export type ApiTokenRow = Pick<Selectable<ApiTokens>, (typeof API_TOKEN_COLUMNS)[number]>
 
-type LiveApiTokenRow = Readonly<{ secret_hash: Buffer; scopes: string[]; expires_at: string; role: UserRole }>
+type LiveApiTokenRow = Readonly<{ secret_hash: Buffer; scopes: string[]; expires_at: string; role: UserRole; email_verified_at: string | null }>
 
 const findLive = prepared((db, value: { userId: string; id: string }) =>
   db
     .selectFrom('api_tokens')
     .innerJoin('users', 'users.id', 'api_tokens.user_id')
-    .select(['api_tokens.secret_hash', 'api_tokens.scopes', 'api_tokens.expires_at', 'users.role'])
+    .select(['api_tokens.secret_hash', 'api_tokens.scopes', 'api_tokens.expires_at', 'users.role', 'users.email_verified_at'])
     .where('api_tokens.user_id', '=', value.userId)
     .where('api_tokens.id', '=', value.id)
     .where('api_tokens.expires_at', '>', sql<string>`now()`)

@@ -3,7 +3,7 @@ import { API_TOKEN_PREFIX } from '../auth/identity.ts'
 import { LastUses } from '../auth/last-uses.ts'
 import { type LivePrincipal, LivePrincipals } from '../auth/live-principals.ts'
 import { updateLastUses } from '../auth/queries.ts'
-import { effectiveScopes } from '../auth/scopes.ts'
+import { scopesNow } from '../auth/scopes.ts'
 import { BoundedMap } from '../bounded-map.ts'
 import type { Context } from '../context.ts'
 import type { Authenticator, Principal } from '../contract/types.ts'
@@ -19,12 +19,13 @@ const MOST_REMEMBERED = 10_000
 /** What knows who is behind an API token: made once for each server. */
 export type ApiTokens = Authenticator & Readonly<{ lastUses: LastUses }>
 
-export function createApiTokens({ db, notifications, logger }: Context): ApiTokens {
+export function createApiTokens({ config, db, notifications, logger }: Context): ApiTokens {
   const lastUses = new LastUses((uses) => updateLastUses(db, 'api_tokens', uses), logger)
   const live = new LivePrincipals<LiveApiToken>(notifications, 'api-token', async (userId, id) => {
     const row = await findLiveApiToken(db, userId, id)
     if (row === undefined) return undefined
-    const principal: Principal = { id: userId, role: row.role, scopes: effectiveScopes(row.role, row.scopes), sessionId: undefined, apiTokenId: id }
+    const scopes = scopesNow(row, row.scopes, config.auth.requireVerifiedEmail)
+    const principal: Principal = { id: userId, role: row.role, ...scopes, sessionId: undefined, apiTokenId: id }
     return { principal, expiresAt: Date.parse(row.expires_at), secretHash: row.secret_hash }
   })
   // What a token says never changes, so it is read once (10 µs); whether it is good is checked each time.

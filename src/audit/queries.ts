@@ -43,10 +43,17 @@ export function listAuditEvents(db: Database, { userId, action, from, to, before
   return query.orderBy('id', 'desc').limit(limit).execute()
 }
 
-/** Ends the retention of old events; nothing else may delete them. */
-export async function deleteAuditEventsBefore(db: Database, instant: string): Promise<void> {
-  await db.transaction().execute(async (trx) => {
+/**
+ * Ends the retention of old events; nothing else may delete them.
+ * @returns how many
+ */
+export async function deleteAuditEventsBefore(db: Database, instant: string, limit: number): Promise<number> {
+  const { numDeletedRows } = await db.transaction().execute(async (trx) => {
     await sql`set local docket.audit_retention = 'on'`.execute(trx)
-    await trx.deleteFrom('audit_events').where('occurred_at', '<', instant).execute()
+    return trx
+      .deleteFrom('audit_events')
+      .where('id', 'in', (eb) => eb.selectFrom('audit_events').select('id').where('occurred_at', '<', instant).limit(limit))
+      .executeTakeFirstOrThrow()
   })
+  return Number(numDeletedRows)
 }

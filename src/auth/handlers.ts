@@ -1,10 +1,13 @@
+import { sendMailToken } from '../account-mail/sending.ts'
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
 import { refusingTaken } from '../users/taken.ts'
+import { resendVerification, verifyEmail } from './email-verification.ts'
 import type { Identity } from './identity.ts'
 import { logIn } from './login.ts'
+import { requestPasswordReset, resetPassword } from './password-reset.ts'
 import { requireUncommonPassword } from './password-rules.ts'
 import { revokeSession } from './queries.ts'
 import { insertUserWithInbox } from './registration.ts'
@@ -12,12 +15,12 @@ import { scopesOf } from './scopes.ts'
 import { presentLogin } from './sessions.ts'
 import { grantToken } from './token-grants.ts'
 
-export const authHandlers = ({ db, config }: Context, identity: Identity): HandlersOf<'auth'> => ({
+export const authHandlers = (context: Context, identity: Identity): HandlersOf<'auth'> => ({
   async register({ body: { email, username, password }, client }, respond) {
     requireUncommonPassword(password, { username, email }, '/password')
     const passwordHash = await identity.passwords.hash(password)
     const login = await refusingTaken(
-      db.transaction().execute(async (trx) => {
+      context.db.transaction().execute(async (trx) => {
         const user = await insertUserWithInbox(trx, {
           email,
           username,
@@ -25,6 +28,7 @@ export const authHandlers = ({ db, config }: Context, identity: Identity): Handl
           role: 'user',
         })
         await recordEvent(trx, client, { action: 'user.registered', userId: user.id, actor: user })
+        await sendMailToken(context, trx, user, 'verify_email', user.email)
         return identity.sessions.start(trx, user, scopesOf(user.role), client)
       }),
     )
@@ -34,11 +38,11 @@ export const authHandlers = ({ db, config }: Context, identity: Identity): Handl
   },
 
   async login({ body: { username, password }, client }, respond) {
-    return respond(200, presentLogin(await logIn(db, identity, { login: username, password }, ({ role }) => scopesOf(role), client)))
+    return respond(200, presentLogin(await logIn(context.db, identity, { login: username, password }, ({ role }) => scopesOf(role), client)))
   },
 
   async createToken({ body, client }, respond) {
-    const { accessToken, expiresIn, refreshToken, scope } = await grantToken(db, identity, config.auth, body, client)
+    const { accessToken, expiresIn, refreshToken, scope } = await grantToken(context.db, identity, context.config.auth, body, client)
     return respond(200, {
       access_token: accessToken,
       token_type: 'bearer',
@@ -49,16 +53,36 @@ export const authHandlers = ({ db, config }: Context, identity: Identity): Handl
   },
 
   async refresh({ body: { refreshToken }, client }, respond) {
-    const login = await identity.sessions.refresh(db, refreshToken, client)
+    const login = await identity.sessions.refresh(context.db, refreshToken, client)
     if (login === undefined) throw unauthenticated('The refresh token is unknown, expired, used or revoked.')
     return respond(200, presentLogin(login))
   },
 
   async logout({ user, client }, respond) {
-    await identity.sessions.ending(db, async (trx) => {
+    await identity.sessions.ending(context.db, async (trx) => {
       await revokeSession(trx, user.id, user.sessionId)
       await recordEvent(trx, client, { action: 'session.revoked', userId: user.id, actor: user })
     })
     return respond(204)
+  },
+
+  async requestPasswordReset({ body: { email }, client }, respond) {
+    await requestPasswordReset(context, email, client)
+    return respond(202)
+  },
+
+  async resetPassword({ body, client }, respond) {
+    await resetPassword(context, identity, body, client)
+    return respond(204)
+  },
+
+  async verifyEmail({ body: { token }, client }, respond) {
+    await verifyEmail(context, identity, token, client)
+    return respond(204)
+  },
+
+  async resendVerification({ user }, respond) {
+    await resendVerification(context, user.id)
+    return respond(202)
   },
 })

@@ -9,7 +9,7 @@ import { LoginThrottle } from './login-throttle.ts'
 import { Passwords } from './passwords.ts'
 import { findLiveSession, updateLastUses } from './queries.ts'
 import { RefreshTokens } from './refresh-tokens.ts'
-import { effectiveScopes } from './scopes.ts'
+import { scopesNow } from './scopes.ts'
 import { SessionKeeper } from './sessions.ts'
 
 /** What knows who somebody is: made once for each server. */
@@ -27,7 +27,8 @@ export function createIdentity({ config, db, notifications, keys, logger }: Cont
   const liveSessions = new LivePrincipals(notifications, 'session', async (userId, id) => {
     const row = await findLiveSession(db, userId, id)
     if (row === undefined) return undefined
-    const principal: Principal = { id: userId, role: row.role, scopes: effectiveScopes(row.role, row.scopes), sessionId: id, apiTokenId: undefined }
+    const scopes = scopesNow(row, row.scopes, config.auth.requireVerifiedEmail)
+    const principal: Principal = { id: userId, role: row.role, ...scopes, sessionId: id, apiTokenId: undefined }
     return { principal, expiresAt: Date.parse(row.expires_at) }
   })
   return {

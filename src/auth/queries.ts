@@ -8,6 +8,7 @@ import type { LastUse } from './last-uses.ts'
 export type LiveSessionRow = Readonly<{
   scopes: string[]
   role: UserRole
+  email_verified_at: string | null
   expires_at: string
 }>
 
@@ -15,7 +16,7 @@ const findLive = prepared((db, value: { userId: string; id: string }) =>
   db
     .selectFrom('sessions')
     .innerJoin('users', 'users.id', 'sessions.user_id')
-    .select(['sessions.scopes', 'sessions.expires_at', 'users.role'])
+    .select(['sessions.scopes', 'sessions.expires_at', 'users.role', 'users.email_verified_at'])
     .where('sessions.user_id', '=', value.userId)
     .where('sessions.id', '=', value.id)
     .where('sessions.revoked_at', 'is', null)
@@ -125,6 +126,27 @@ export async function revokeSessions(trx: Transaction, userId: string, exceptId?
     .$if(exceptId !== undefined, (query) => query.where('id', '<>', String(exceptId)))
     .execute()
   await announceUser(trx, userId)
+}
+
+/**
+ * Deletes sessions that ended more than 30 days ago, whether by a logout or by themselves.
+ * @returns how many
+ */
+export async function deleteEndedSessions(db: Database, limit: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    delete from sessions where (user_id, id) in (
+      select user_id, id from sessions where least(expires_at, idle_expires_at, revoked_at) < now() - interval '30 days' limit ${limit}
+    )`.execute(db)
+  return Number(numAffectedRows)
+}
+
+/**
+ * Ends all API tokens of a user. The caches of all instances hear of it when the user is announced.
+ * @returns whether there were any
+ */
+export async function deleteApiTokens(trx: Transaction, userId: string): Promise<boolean> {
+  const { numDeletedRows } = await trx.deleteFrom('api_tokens').where('user_id', '=', userId).executeTakeFirstOrThrow()
+  return numDeletedRows > 0n
 }
 
 /** Has all instances forget what they remember of a user, once this transaction is committed. */

@@ -9,10 +9,12 @@ type NewUser = Readonly<{
   username: string
   passwordHash: string
   role: UserRole
+  /** When the address is known to be theirs. */
+  emailVerifiedAt?: string
 }>
 
 /** A user and the inbox that everybody is born with. */
-export async function insertUserWithInbox(trx: Transaction, { email, username, passwordHash, role }: NewUser): Promise<UserRow> {
+export async function insertUserWithInbox(trx: Transaction, { email, username, passwordHash, role, emailVerifiedAt }: NewUser): Promise<UserRow> {
   const id = newId()
   const createdAt = createdAtOf(id)
   const user = await insertUser(trx, {
@@ -21,6 +23,7 @@ export async function insertUserWithInbox(trx: Transaction, { email, username, p
     username,
     password_hash: passwordHash,
     role,
+    email_verified_at: emailVerifiedAt ?? null,
     created_at: createdAt,
     updated_at: createdAt,
   })

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { Problem, unauthenticated } from '../problem.ts'
+import { emailNotVerified, Problem, unauthenticated } from '../problem.ts'
 import { type Operation, SpecError } from './spec.ts'
 import type { Authenticator, Client, OperationId, Principal } from './types.ts'
 
@@ -50,15 +50,13 @@ export function clientOf(request: FastifyRequest, operation: OperationId): Clien
   return { address: request.ip, userAgent: request.headers['user-agent'], requestId: request.id, operation }
 }
 
-function lackOf(demanded: readonly string[], { role, scopes }: Principal): Problem | undefined {
+function lackOf(demanded: readonly string[], { role, scopes, withheldScopes }: Principal): Problem | undefined {
   for (const scope of demanded) {
     if (scopes.has(scope)) continue
     if (scope === 'admin' && role !== 'admin') return new Problem('FORBIDDEN', 'This operation is for people with the role admin.')
-    return new Problem('INSUFFICIENT_SCOPE', `The access token lacks the scope ${scope}.`, {
-      headers: {
-        'WWW-Authenticate': `Bearer realm="docket", error="insufficient_scope", scope="${scope}"`,
-      },
-    })
+    const headers = { 'WWW-Authenticate': `Bearer realm="docket", error="insufficient_scope", scope="${scope}"` }
+    if (withheldScopes.has(scope)) return emailNotVerified(headers)
+    return new Problem('INSUFFICIENT_SCOPE', `The access token lacks the scope ${scope}.`, { headers })
   }
   return undefined
 }

@@ -14,6 +14,8 @@ export type Principal = Readonly<{
   id: string
   role: 'user' | 'admin'
   scopes: ReadonlySet<string>
+  /** Those that the token was given besides, and that wait until the address of the user is verified. */
+  withheldScopes: ReadonlySet<string>
   /** Exactly one of the two is there. */
   sessionId: string | undefined
   apiTokenId: string | undefined

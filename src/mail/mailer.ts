@@ -16,7 +16,7 @@ export type Mailer = Readonly<{
 const CONNECT_MILLISECONDS = 10_000
 const SEND_MILLISECONDS = 30_000
 
-export function createMailer({ delivery, from }: MailConfig, logger: Logger): Mailer {
+export function createMailer({ delivery, from }: Pick<MailConfig, 'delivery' | 'from'>, logger: Logger): Mailer {
   if (delivery.kind === 'smtp') return smtpMailer(delivery.url, from)
   if (delivery.kind === 'log') {
     return { send: async ({ to, subject, text }) => logger.info({ to, subject, text }, 'mail, not sent because SMTP_URL is not set') }

@@ -40,6 +40,7 @@ t.test('deleteMe', async (t) => {
       'api_tokens.user_id': 1,
       'categories.owner_id': 2,
       'lists.owner_id': 2,
+      'mail_tokens.user_id': 1,
       'sessions.user_id': 2,
       'tasks.owner_id': 2,
       'users.id': 1,

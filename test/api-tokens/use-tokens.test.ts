@@ -59,7 +59,9 @@ t.test('an API token', async (t) => {
       SECURED.filter((id) => !takesApiTokens(id)),
       [
         'logout',
+        'resendVerification',
         'changePassword',
+        'changeEmail',
         'deleteMe',
         'listSessions',
         'revokeOtherSessions',

@@ -188,7 +188,7 @@ t.test('the audit log', async (t) => {
   t.test('deleteAuditEventsBefore ends the retention of what is older, and of nothing else', async (t) => {
     const all = await db.selectFrom('audit_events').select(['id', 'occurred_at']).orderBy('id').execute()
     const instant = all[Math.floor(all.length / 2)]?.occurred_at ?? ''
-    await deleteAuditEventsBefore(db, instant)
+    t.equal(await deleteAuditEventsBefore(db, instant, 1000), all.filter(({ occurred_at }) => occurred_at < instant).length)
     const left = await db.selectFrom('audit_events').select(['id', 'occurred_at']).orderBy('id').execute()
     t.same(
       left,

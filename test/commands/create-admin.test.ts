@@ -41,7 +41,7 @@ t.test('create-admin', async (t) => {
     const { code, output, errors } = await createAdmin({ DATA_DIR, DOCKET_PASSWORD: ` ${PASSWORD} ` }, [' root\n', ' Root@Example.com '])
     t.same({ code, output, errors }, { code: 0, output: 'root is registered as an admin.\n', errors: '' })
     const user = await findUser(embedded, 'root')
-    t.match(user, { email: 'Root@Example.com', role: 'admin', disabled_at: null })
+    t.match(user, { email: 'Root@Example.com', email_verified_at: /Z$/, role: 'admin', disabled_at: null })
     t.equal(await new Passwords(hashing).verify(user.password_hash, ` ${PASSWORD} `), true)
     const lists = await lookInto(embedded, (db) => db.selectFrom('lists').select('inbox').where('owner_id', '=', user.id).execute())
     t.same(lists, [{ inbox: true }])

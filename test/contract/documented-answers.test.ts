@@ -5,6 +5,7 @@ import type { OperationId } from '../../src/contract/types.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 import { urlOf } from '../support/client.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
+import { mailTokenOf } from '../support/mail-tokens.ts'
 import {
   type Answered,
   acceptable,
@@ -68,6 +69,7 @@ t.test('documented answers', async (t) => {
   const byStatus: Readonly<Record<number, Provoke>> = {
     200: succeed,
     201: succeed,
+    202: succeed,
     204: succeed,
     304: async (id) => call(url, id, token, { params: await ids(), headers: { 'If-None-Match': '*' } }),
     400: (id) => unreadableQuery(id),
@@ -101,6 +103,22 @@ t.test('documented answers', async (t) => {
     'createToken 401': (id) => call(url, id, undefined, { body: { grant_type: 'password', ...credentials } }),
     'refresh 200': async (id) => call(url, id, undefined, { body: { refreshToken: (await app.register()).refreshToken } }),
     'logout 403': async (id) => call(url, id, (await oneMore()).token),
+    'resetPassword 204': async (id) => {
+      const token = await mailTokenOf(context, await app.register(), 'reset_password')
+      return call(url, id, undefined, { body: { token, password: 'tr0ub4dor and three more' } })
+    },
+    'verifyEmail 204': async (id) => {
+      return call(url, id, undefined, { body: { token: await mailTokenOf(context, await app.register(), 'verify_email') } })
+    },
+    'verifyEmail 409': async (id) => {
+      const { id: userId } = await app.register()
+      return call(url, id, undefined, { body: { token: await mailTokenOf(context, { id: userId, email: grace.email }, 'change_email') } })
+    },
+    'changeEmail 409': async (id) => {
+      const person = await app.register()
+      for (let mails = 0; mails < 5; mails++) await mailTokenOf(context, person, 'change_email')
+      return call(url, id, person.accessToken, { body: exampleBodies(id)[0] })
+    },
     'deleteMe 409': async (id) => {
       await onlyAdmin()
       return call(url, id, token, { body: { currentPassword: PASSWORD } })

@@ -2,15 +2,17 @@ import t, { type Test } from 'tap'
 import type { OperationId } from '../../src/contract/types.ts'
 import { startApp } from '../support/app.ts'
 import { operationOf } from '../support/contract-check.ts'
+import { mailTokenOf, PURPOSES } from '../support/mail-tokens.ts'
 import { CONSUMING, call, createIds, exampleBodies, isForAdmins, WITH_BODY } from './walk.ts'
 
 /** The one success that an operation documents. */
 const successOf = (id: OperationId) => Math.min(...operationOf(id).responses.keys())
 
-/** A made-up refresh token can only be refused; its form is then sent once more with a real one. */
-const fieldOfToken = (body: object) => ['refresh_token', 'refreshToken'].find((field) => field in body)
+/** A made-up token can only be refused, with this status; its form is then sent once more with a real one. */
+const REFUSED_TOKENS = { refresh_token: 400, refreshToken: 401, token: 422 } as const
+const fieldOfToken = (body: object) => (Object.keys(REFUSED_TOKENS) as (keyof typeof REFUSED_TOKENS)[]).find((field) => field in body)
 
-/** Whatever is sent comes back as it is, save instants, which come back in UTC, and refresh tokens, which work once. */
+/** Whatever is sent comes back as it is, save instants, which come back in UTC, and tokens, which work once. */
 function expectEcho(t: Test, sent: Record<string, unknown>, received: Record<string, unknown>): void {
   for (const [field, value] of Object.entries(sent)) {
     if (!(field in received) || fieldOfToken({ [field]: value })) continue
@@ -20,7 +22,7 @@ function expectEcho(t: Test, sent: Record<string, unknown>, received: Record<str
 }
 
 t.test('every example of a request in the document gets its documented answer', async (t) => {
-  const { url, as, register, registerAdmin } = await startApp(t)
+  const { url, as, context, register, registerAdmin } = await startApp(t)
   const [registration] = exampleBodies('register') as [{ username: string; password: string }]
   const { body: ada } = await as()('register', { body: registration as never, expect: 201 })
 
@@ -29,14 +31,19 @@ t.test('every example of a request in the document gets its documented answer', 
   for (const id of WITH_BODY.filter((id) => id !== 'register')) {
     for (const [index, body] of exampleBodies(id).entries()) {
       t.test(`${id}: example ${index + 1}`, async (t) => {
-        const person = isForAdmins(id) ? await registerAdmin() : CONSUMING.includes(id) || fieldOfToken(body as object) ? await register() : ada
+        const person = isForAdmins(id)
+          ? await registerAdmin()
+          : CONSUMING.includes(id) || fieldOfToken(body as object)
+            ? await register()
+            : { ...ada, ...ada.user }
         const params = await createIds(as(person))
         const field = fieldOfToken(body as object)
         if (field !== undefined) {
           const { status } = await call(url, id, undefined, { body })
-          t.equal(status, id === 'createToken' ? 400 : 401)
+          t.equal(status, REFUSED_TOKENS[field])
         }
-        const sent = field === undefined ? body : { ...(body as object), [field]: person.refreshToken }
+        const token = id in PURPOSES ? await mailTokenOf(context, person, PURPOSES[id as keyof typeof PURPOSES]) : person.refreshToken
+        const sent = field === undefined ? body : { ...(body as object), [field]: token }
         const answer = await call(url, id, person.accessToken, { params, body: sent })
         t.equal(answer.status, successOf(id))
         expectEcho(t, body as Record<string, unknown>, (answer.body ?? {}) as Record<string, unknown>)

@@ -16,6 +16,7 @@ import type { Schema } from '../../src/contract/spec.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
 import { type Caller, type LooseRequest, send } from '../support/client.ts'
+import { mailTokenOf, PURPOSES } from '../support/mail-tokens.ts'
 import { arbitraryOf, variantsOf } from './arbitrary.ts'
 import {
   type Attempt,
@@ -42,8 +43,8 @@ const FINDINGS_TO_SHRINK = 20
 /** To break what is refused anyway shows nothing. */
 const UNTRIED = 'untried, because it refuses what its schemas allow'
 
-/** What a request needs to succeed: somebody, something of theirs for every id, what is known of that; and somebody else. */
-type World = Readonly<{ person: Person; ids: Ids; etag: string; shown: Fields; stranger: Person; strangers: Ids }>
+/** What a request needs to succeed: somebody, something of theirs for every id, what is known of that, what was mailed to them; and somebody else. */
+type World = Readonly<{ person: Person; ids: Ids; mailToken: string; etag: string; shown: Fields; stranger: Person; strangers: Ids }>
 /** In a request it stands for what only exists when that is sent. */
 type Known = (world: World) => unknown
 type Fields = Record<string, unknown>
@@ -61,6 +62,7 @@ const KNOWN: Readonly<Record<string, readonly Known[]>> = {
   'createToken password': [() => PASSWORD],
   'createToken refresh_token': [({ person }) => person.refreshToken],
   'refresh refreshToken': [({ person }) => person.refreshToken],
+  token: [({ mailToken }) => mailToken],
   currentPassword: [() => PASSWORD],
   'createApiToken scopes': [() => ['account:write', 'tasks:read'], () => ['account:read']],
   'createToken scope': [() => 'tasks:read', () => 'account:read tasks:write'],
@@ -96,6 +98,9 @@ const REFUSALS: Partial<Record<OperationId, (body: Fields, world: World) => read
   updateMe: ({ username }, { person }) => [accounts.has(loginOf(username)) && loginOf(username) !== person.username && 409],
   refresh: ({ refreshToken }, { person }) => [refreshToken !== person.refreshToken && 401],
   changePassword: ({ currentPassword }) => [isWrong(currentPassword) && 422],
+  resetPassword: ({ token }, { mailToken }) => [token !== mailToken && 422],
+  verifyEmail: ({ token }, { mailToken }) => [token !== mailToken && 422],
+  changeEmail: ({ currentPassword }) => [isWrong(currentPassword) && 422],
   deleteMe: ({ currentPassword }) => [isWrong(currentPassword) && 422],
   createApiToken: ({ scopes, currentPassword }) => [Array.isArray(scopes) && scopes.includes('admin') && 403, isWrong(currentPassword) && 422],
   login: ({ username, password }) => [!opens(username, password) && 401],
@@ -195,7 +200,7 @@ if (RUNS > RUNS_BY_DEFAULT || HOLD) t.setTimeout(0)
 
 t.test('properties', async (t) => {
   t.comment(`SEED=${SEED} RUNS=${RUNS}`)
-  const { url, as, register, registerAdmin, logged } = await startApp(t, { ACCESS_TOKEN_SECONDS: '86400', LOGIN_FREE_FAILURES: '1000000' })
+  const { url, as, context, register, registerAdmin, logged } = await startApp(t, { ACCESS_TOKEN_SECONDS: '86400', LOGIN_FREE_FAILURES: '1000000' })
 
   const enrolled = async (joining: Promise<Person>) => {
     const person = await joining
@@ -234,7 +239,8 @@ t.test('properties', async (t) => {
     const { method, path, scopes } = operations[id]
     const person = method === 'GET' ? reader : await enrolled(scopes.some((scope: string) => scope === 'admin') ? registerAdmin() : register())
     const ids = method === 'GET' ? readers : await createIds(callerOf(person))
-    const world = { person, ids, etag: '', shown: {}, stranger, strangers }
+    const mailToken = id === 'resetPassword' || id === 'verifyEmail' ? await mailTokenOf(context, person, PURPOSES[id]) : ''
+    const world = { person, ids, mailToken, etag: '', shown: {}, stranger, strangers }
     const twin = OPERATIONS.find((other) => operations[other].method === 'GET' && operations[other].path === path)
     if (twin === undefined || !path.includes('{')) return world
     return afterwards(world, await sendWire(twin, wireIn(twin, { path: ids }, world)))

@@ -15,6 +15,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: st
   TOKEN_EXPIRED: [401, 'Token expired', 'urn:docket:problem:token-expired'],
   FORBIDDEN: [403, 'Forbidden', 'urn:docket:problem:forbidden'],
   INSUFFICIENT_SCOPE: [403, 'Insufficient scope', 'urn:docket:problem:insufficient-scope'],
+  EMAIL_NOT_VERIFIED: [403, 'E-mail address not verified', 'urn:docket:problem:email-not-verified'],
   NOT_FOUND: [404, 'Not found', 'urn:docket:problem:not-found'],
   METHOD_NOT_ALLOWED: [405, 'Method not allowed', 'urn:docket:problem:method-not-allowed'],
   REQUEST_TIMEOUT: [408, 'Request timeout', 'urn:docket:problem:request-timeout'],

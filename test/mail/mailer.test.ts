@@ -12,7 +12,7 @@ import { freePort } from '../support/postgres.ts'
 import { startMailServer } from '../support/smtp.ts'
 
 const silent = pino({ level: 'silent' })
-const over = (url: string): MailConfig => ({ delivery: { kind: 'smtp', url }, from: 'Docket <docket@docket.example>' })
+const over = (url: string): Pick<MailConfig, 'delivery' | 'from'> => ({ delivery: { kind: 'smtp', url }, from: 'Docket <docket@docket.example>' })
 const welcome = (username: string) =>
   composeMail(`${username}@example.com`, { subject: `Welcome, ${username}`, heading: 'Grüße 🎉', paragraphs: [`<b>${username}</b>`] })
 const ATTEMPT = { jobId: '0b8d9f3e-6a0e-4b8e-9a6e-1f2d3c4b5a69' }

@@ -3,6 +3,7 @@ import { operations } from '../../generated/operations.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { acceptable, CONSUMING, call, createIds, type Ids, isForAdmins, narrowed, OPERATIONS, SCOPES } from '../contract/walk.ts'
 import { PASSWORD, type Person, startApp } from '../support/app.ts'
+import { mailTokenOf, PURPOSES } from '../support/mail-tokens.ts'
 import { expectNoDefects } from './attacks.ts'
 
 /**
@@ -37,9 +38,14 @@ const POLICY = {
   createToken: [401, 200, 200, 200, 401, 200, NONE, NONE, 200, 200, 200, 200],
   refresh: [401, 200, 200, 200, 401, 401, NONE, NONE, 200, 200, 200, 200],
   logout: [401, 204, 204, 204, 401, 401, NONE, NONE, 403, 403, 204, 403],
+  requestPasswordReset: [202, 202, 202, 202, 202, 202, NONE, NONE, 202, 202, 202, 202],
+  resetPassword: [422, 204, 204, 204, 422, 204, NONE, NONE, 204, 204, 204, 204],
+  verifyEmail: [422, 204, 204, 204, 422, 204, NONE, NONE, 204, 204, 204, 204],
+  resendVerification: [401, 202, 202, 202, 401, 401, 403, 202, 403, 403, 202, 403],
   getMe: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
   updateMe: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
   changePassword: [401, 204, 204, 204, 401, 401, 403, 204, 403, 403, 204, 403],
+  changeEmail: [401, 202, 202, 202, 401, 401, 403, 202, 403, 403, 202, 403],
   deleteMe: [401, 204, 204, 204, 401, 401, 403, 204, 403, 403, 204, 403],
   listSessions: [401, 200, 200, 200, 401, 401, 403, 200, 403, 403, 200, 403],
   revokeOtherSessions: [401, 204, 204, 204, 401, 401, 403, 204, 403, 403, 204, 403],
@@ -70,7 +76,7 @@ const POLICY = {
 } satisfies Record<OperationId, readonly (number | undefined)[] & { length: typeof ACTORS.length }>
 
 /** After these a session, an API token or a person is gone, or is not what it was: each request gets people of its own. */
-const ENDING: readonly OperationId[] = [...CONSUMING, 'logout', 'revokeApiToken']
+const ENDING: readonly OperationId[] = [...CONSUMING, 'resetPassword', 'logout', 'revokeApiToken']
 const ALL_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write'] as const
 
 t.test('authorisation', async (t) => {
@@ -138,6 +144,9 @@ t.test('authorisation', async (t) => {
       const gone = person === people.disabled || person === people.ended
       const { refreshToken } = gone ? person : (await as()('login', { body: { username, password: PASSWORD }, expect: 200 })).body
       return { ...request, body: { refreshToken } }
+    }
+    if ((id === 'resetPassword' || id === 'verifyEmail') && person !== undefined) {
+      return { ...request, body: { ...(request.body as object), token: await mailTokenOf(context, person, PURPOSES[id]) } }
     }
     // A token cannot get a scope that its maker does not have.
     if (id === 'createApiToken' && actor === 'narrowed') {

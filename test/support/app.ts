@@ -119,6 +119,8 @@ export function testConfig(databaseUrl: string | undefined, overrides: Record<st
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_ITERATIONS: '1',
     JOBS: 'off',
+    // Mails can be asked for; nobody sends them, unless a test turns the jobs on and names a server.
+    SMTP_URL: 'smtp://127.0.0.1:9',
     RATE_LIMIT: 'off',
     ...(databaseUrl !== undefined && {
       DATABASE_URL: databaseUrl,

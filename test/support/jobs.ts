@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import type { WorkerContext } from '../../src/context.ts'
 import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { Worker } from '../../src/jobs/definitions.ts'
 import { type JobSettings, Jobs } from '../../src/jobs/jobs.ts'
 import { updateSchema } from '../../src/schema.ts'
+import { createWorkers } from '../../src/workers.ts'
 import { createDatabase, testConfig } from './app.ts'
 
 export type TestJobs = Readonly<{ jobs: Jobs; db: Database; logged: readonly Record<string, unknown>[]; close(): Promise<void> }>
@@ -35,6 +38,13 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
   for (const startedAt = Date.now(); !(await isSo()); await sleep(20)) {
     if (Date.now() - startedAt > 60_000) throw new Error(`It never came true: ${isSo}`)
   }
+}
+
+/** Works a job here and now, once. */
+export async function workJob(context: WorkerContext, name: string, payload: object = {}): Promise<void> {
+  const worker = createWorkers(context).find(({ definition }) => definition.name === name)
+  if (worker === undefined) throw new Error(`There is no job ${name}.`)
+  await worker.handle(payload as never, { jobId: randomUUID(), number: 1, signal: AbortSignal.timeout(60_000) })
 }
 
 /** How many jobs of this name are in each state, such as `{ completed: 1 }`. */

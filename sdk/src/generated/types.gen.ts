@@ -112,6 +112,32 @@ export type AuthResult = {
     scope: Scope;
 };
 
+/**
+ * The token from the mail. One that is unknown, expired or used answers 422.
+ */
+export type MailToken = string;
+
+export type PasswordResetRequest = {
+    email: Email;
+};
+
+export type PasswordReset = {
+    token: MailToken;
+    password: Password;
+};
+
+export type EmailVerification = {
+    token: MailToken;
+};
+
+export type EmailChange = {
+    currentPassword: OwnPassword;
+    /**
+     * The new address. The one that you have, in any case, answers 422.
+     */
+    email: Email;
+};
+
 export type RefreshRequest = {
     /**
      * The `refreshToken` of the last answer.
@@ -271,7 +297,8 @@ export type AdminUserPatch = {
 /**
  * `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
  * `login.succeeded`, `login.failed`, `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
- * `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, or `access.denied`. There may be more.
+ * `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, `password.reset_requested`, `password.reset`,
+ * `email.verified`, `email.change_requested`, `email.changed`, or `access.denied`. There may be more.
  *
  */
 export type AuditAction = string;
@@ -498,7 +525,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -877,7 +904,9 @@ export type LogoutErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -909,6 +938,208 @@ export type LogoutResponses = {
 
 export type LogoutResponse = LogoutResponses[keyof LogoutResponses];
 
+export type RequestPasswordResetData = {
+    body: PasswordResetRequest;
+    path?: never;
+    query?: never;
+    url: '/auth/password/forgot';
+};
+
+export type RequestPasswordResetErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
+
+export type RequestPasswordResetResponses = {
+    /**
+     * If this is somebody's address, a mail is on its way.
+     */
+    202: unknown;
+};
+
+export type ResetPasswordData = {
+    body: PasswordReset;
+    path?: never;
+    query?: never;
+    url: '/auth/password/reset';
+};
+
+export type ResetPasswordErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where. A token that is unknown, expired or used, or whose mail has become void, is named
+     * as `/token`, always alike.
+     *
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ResetPasswordError = ResetPasswordErrors[keyof ResetPasswordErrors];
+
+export type ResetPasswordResponses = {
+    /**
+     * The new password is set. Log in with it.
+     */
+    204: void;
+};
+
+export type ResetPasswordResponse = ResetPasswordResponses[keyof ResetPasswordResponses];
+
+export type VerifyEmailData = {
+    body: EmailVerification;
+    path?: never;
+    query?: never;
+    url: '/auth/email/verify';
+};
+
+export type VerifyEmailErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * The new address has become somebody else's meanwhile.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where. A token that is unknown, expired or used, or whose mail has become void, is named
+     * as `/token`, always alike.
+     *
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type VerifyEmailError = VerifyEmailErrors[keyof VerifyEmailErrors];
+
+export type VerifyEmailResponses = {
+    /**
+     * The address is verified.
+     */
+    204: void;
+};
+
+export type VerifyEmailResponse = VerifyEmailResponses[keyof VerifyEmailResponses];
+
+export type ResendVerificationData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/auth/email/verification';
+};
+
+export type ResendVerificationErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ResendVerificationError = ResendVerificationErrors[keyof ResendVerificationErrors];
+
+export type ResendVerificationResponses = {
+    /**
+     * If your address is not verified, a mail is on its way.
+     */
+    202: unknown;
+};
+
 export type GetMeData = {
     body?: never;
     path?: never;
@@ -926,7 +1157,9 @@ export type GetMeErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -975,7 +1208,9 @@ export type UpdateMeErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1036,7 +1271,9 @@ export type ChangePasswordErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1076,6 +1313,67 @@ export type ChangePasswordResponses = {
 
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
+export type ChangeEmailData = {
+    body: EmailChange;
+    path?: never;
+    query?: never;
+    url: '/users/me/email';
+};
+
+export type ChangeEmailErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * You have asked for five changes within the last hour.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There were too many wrong passwords, or there are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ChangeEmailError = ChangeEmailErrors[keyof ChangeEmailErrors];
+
+export type ChangeEmailResponses = {
+    /**
+     * A mail to the new address is on its way.
+     */
+    202: unknown;
+};
+
 export type DeleteMeData = {
     body: CurrentPassword;
     path?: never;
@@ -1093,7 +1391,9 @@ export type DeleteMeErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1154,7 +1454,9 @@ export type RevokeOtherSessionsErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1212,7 +1514,9 @@ export type ListSessionsErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1266,7 +1570,9 @@ export type RevokeSessionErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1328,7 +1634,9 @@ export type ListApiTokensErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1377,7 +1685,9 @@ export type CreateApiTokenErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1443,7 +1753,9 @@ export type RevokeApiTokenErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1505,7 +1817,9 @@ export type ListListsErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1554,7 +1868,9 @@ export type CreateListErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1622,7 +1938,9 @@ export type DeleteListErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1694,7 +2012,9 @@ export type GetListErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1758,7 +2078,9 @@ export type UpdateListErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1874,7 +2196,9 @@ export type ListListTasksErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -1932,7 +2256,9 @@ export type CreateListTaskErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2039,7 +2365,9 @@ export type ListTasksErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2088,7 +2416,9 @@ export type CreateTaskErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2160,7 +2490,9 @@ export type DeleteTaskErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2228,7 +2560,9 @@ export type GetTaskErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2292,7 +2626,9 @@ export type UpdateTaskErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2366,7 +2702,9 @@ export type ListCategoriesErrors = {
      */
     401: Problem;
     /**
-     * The access token lacks the scope of this operation.
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2436,7 +2774,9 @@ export type ListUsersErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2490,7 +2830,9 @@ export type DeleteUserErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2552,7 +2894,9 @@ export type GetUserErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2610,7 +2954,9 @@ export type UpdateUserErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
@@ -2700,7 +3046,9 @@ export type ListAuditEventsErrors = {
      */
     401: Problem;
     /**
-     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it.
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
      */
     403: Problem;
     /**
