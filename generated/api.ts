@@ -1010,7 +1010,7 @@ export interface components {
         };
         /**
          * @description `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
-         *     `login.succeeded`, `login.failed`, `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
+         *     `login.succeeded`, `login.failed`, `login.throttled` (sampled), `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
          *     `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, `password.reset_requested`, `password.reset`,
          *     `email.verified`, `email.change_requested`, `email.changed`, or `access.denied`. There may be more.
          * @example login.succeeded
@@ -1033,6 +1033,8 @@ export interface components {
             sessionId: components["schemas"]["OptionalId"];
             /** @description The API token of whoever brought it about, if it was no session. */
             apiTokenId: components["schemas"]["OptionalId"];
+            /** @description The session or the API token that it is about. */
+            objectId: components["schemas"]["OptionalId"];
             changedFields: string[];
             address: components["schemas"]["Address"];
             userAgent: components["schemas"]["UserAgent"];

@@ -32,6 +32,7 @@ export interface AuditEvents {
   changed_fields: Generated<string[]>;
   id: string;
   ip_address: string | null;
+  object_id: string | null;
   occurred_at: string;
   operation: string | null;
   request_id: string | null;
@@ -64,6 +65,7 @@ export interface LoginThrottles {
   failures: number;
   key: string;
   kind: LoginThrottleKind;
+  started_at: string;
   tried_at: string;
 }
 

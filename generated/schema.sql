@@ -199,6 +199,7 @@ CREATE TABLE public.audit_events (
     actor_id uuid,
     session_id uuid,
     api_token_id uuid,
+    object_id uuid,
     changed_fields text[] DEFAULT '{}'::text[] NOT NULL,
     ip_address text,
     user_agent text,
@@ -241,6 +242,7 @@ CREATE TABLE public.login_throttles (
     key text NOT NULL,
     kind public.login_throttle_kind NOT NULL,
     failures integer NOT NULL,
+    started_at timestamp(3) with time zone NOT NULL,
     tried_at timestamp(3) with time zone NOT NULL,
     CONSTRAINT login_throttles_failures_check CHECK ((failures >= 0)),
     CONSTRAINT login_throttles_key_check CHECK ((char_length(key) = 43))

@@ -13,6 +13,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       actor_id       uuid,
       session_id     uuid,
       api_token_id   uuid,
+      object_id      uuid,
       changed_fields text[]         not null default '{}',
       ip_address     text           check (char_length(ip_address) <= 45),
       user_agent     text           check (char_length(user_agent) <= 255),

@@ -7,10 +7,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   // nothing that was typed is stored, and what belongs to no user is counted like what does.
   await sql`
     create table login_throttles (
-      key      text                primary key check (char_length(key) = 43),
-      kind     login_throttle_kind not null,
-      failures integer             not null check (failures >= 0),
-      tried_at timestamptz(3)      not null
+      key        text                primary key check (char_length(key) = 43),
+      kind       login_throttle_kind not null,
+      failures   integer             not null check (failures >= 0),
+      started_at timestamptz(3)      not null,
+      tried_at   timestamptz(3)      not null
     )`.execute(db)
   // deleteForgottenTries
   await sql`create index login_throttles_tried_at_idx on login_throttles (tried_at)`.execute(db)

@@ -96,7 +96,21 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Secrets that stand in examples and tutorials: refused, so that a copied file cannot go live. */
-const KNOWN_SECRETS = ['change-me', 'changeme', 'secret', 'password', 'docket', 'example', 'your-', 'test-secret']
+const KNOWN_SECRETS = [
+  'abcdefgh',
+  '01234567',
+  '12345678',
+  'replace',
+  'random',
+  'change-me',
+  'changeme',
+  'secret',
+  'password',
+  'docket',
+  'example',
+  'your-',
+  'test-secret',
+]
 
 const DAY = 86_400
 

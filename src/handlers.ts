@@ -15,10 +15,10 @@ import { userHandlers } from './users/handlers.ts'
 /** Every operation of openapi.yaml with its handler: one that is missing does not compile. */
 export const createHandlers = (context: Context, identity: Identity, apiTokens: ApiTokens): Handlers => ({
   ...authHandlers(reserved(context), identity),
-  ...userHandlers(reserved(context)),
-  ...accountHandlers(reserved(context), identity),
+  ...userHandlers(context),
+  ...accountHandlers(context, identity),
   ...sessionHandlers(reserved(context), identity),
-  ...apiTokenHandlers(reserved(context), identity, apiTokens),
+  ...apiTokenHandlers(context, identity, apiTokens),
   ...listHandlers(context),
   ...taskHandlers(context),
   ...adminHandlers(context, identity),

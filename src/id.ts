@@ -18,6 +18,14 @@ function successor(id: string): string {
   return tail >= 2 ** 48 ? randomUUIDv7() : id.slice(0, 24) + tail.toString(16).padStart(12, '0')
 }
 
+/** What no id that was made at this instant, RFC 3339, or later comes before. Before 1970 there are none. */
+export function firstIdOf(instant: string): string {
+  const hex = Math.max(0, Math.min(Date.parse(instant), 2 ** 48 - 1))
+    .toString(16)
+    .padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
+}
+
 /** The millisecond in which an id was made, RFC 3339: the creation time of what it names. */
 export function createdAtOf(id: string): string {
   return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toISOString()

@@ -3,11 +3,12 @@ import { announce } from '../account-mail/sending.ts'
 import { recordEvent } from '../audit/events.ts'
 import type { Identity } from '../auth/identity.ts'
 import { requireOwnPassword, wrongPassword } from '../auth/login.ts'
-import { requireUncommonPassword } from '../auth/password-rules.ts'
+import { requireAcceptablePassword } from '../auth/password-rules.ts'
 import { revokeSessions } from '../auth/queries.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
-import { updatePasswordHash } from '../users/queries.ts'
+import { waitingBriefly } from '../database/locks.ts'
+import { lockUser, updatePasswordHash } from '../users/queries.ts'
 import { deleteUserForGood } from './deletion.ts'
 import { requestEmailChange } from './email-change.ts'
 
@@ -15,9 +16,10 @@ export const accountHandlers = (context: Context, identity: Identity): HandlersO
   async changePassword({ body: { currentPassword, newPassword }, user, client }, respond) {
     const { db } = context
     const me = await requireOwnPassword(db, identity, user, currentPassword, client)
-    requireUncommonPassword(newPassword, me, '/newPassword')
+    requireAcceptablePassword(newPassword, me, '/newPassword')
     const passwordHash = await identity.passwords.hash(newPassword)
     await identity.sessions.ending(db, async (trx) => {
+      await waitingBriefly(trx, () => lockUser(trx, user.id))
       // Somebody else may have changed it meanwhile: then this is not the current password any more.
       if (!(await updatePasswordHash(trx, me.id, me.password_hash, passwordHash))) throw wrongPassword()
       await voidMailTokens(trx, user.id, ['reset_password', 'change_email'])

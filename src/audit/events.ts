@@ -13,6 +13,7 @@ export type AuditAction =
   | 'email.verified'
   | 'login.failed'
   | 'login.succeeded'
+  | 'login.throttled'
   | 'password.changed'
   | 'password.refused'
   | 'password.reset'
@@ -36,6 +37,8 @@ export type AuditEvent = Readonly<{
   userId?: string | undefined
   /** Who did it: a principal, or somebody of whom only the id is known. */
   actor?: Principal | Readonly<{ id: string; sessionId?: string }> | undefined
+  /** The session or the API token that it is about. */
+  objectId?: string
   /** The names of the fields that were changed, never their values. */
   changedFields?: readonly string[]
 }>
@@ -47,7 +50,7 @@ export type AuditEvent = Readonly<{
 export async function recordEvent(
   db: Database,
   client: Client | undefined,
-  { action, userId, actor, changedFields = [] }: AuditEvent,
+  { action, userId, actor, objectId, changedFields = [] }: AuditEvent,
 ): Promise<void> {
   const id = newId()
   await insertAuditEvent(db, {
@@ -59,6 +62,7 @@ export async function recordEvent(
     actor_id: actor?.id ?? null,
     session_id: actor?.sessionId ?? null,
     api_token_id: (actor !== undefined && 'apiTokenId' in actor ? actor.apiTokenId : undefined) ?? null,
+    object_id: objectId ?? null,
     changed_fields: [...changedFields],
     ip_address: storable(client?.address, 45),
     user_agent: storable(client?.userAgent, 255),

@@ -11,6 +11,7 @@ export function presentAuditEvent(event: AuditEventRow): components['schemas']['
     actorId: event.actor_id,
     sessionId: event.session_id,
     apiTokenId: event.api_token_id,
+    objectId: event.object_id,
     changedFields: event.changed_fields,
     address: event.ip_address,
     userAgent: event.user_agent,

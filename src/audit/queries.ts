@@ -1,6 +1,7 @@
 import { type Insertable, type Selectable, sql } from 'kysely'
 import type { AuditEvents } from '../../generated/database.ts'
 import type { Database } from '../database/database.ts'
+import { firstIdOf } from '../id.ts'
 
 const AUDIT_COLUMNS = [
   'id',
@@ -11,6 +12,7 @@ const AUDIT_COLUMNS = [
   'actor_id',
   'session_id',
   'api_token_id',
+  'object_id',
   'changed_fields',
   'ip_address',
   'user_agent',
@@ -37,8 +39,9 @@ export function listAuditEvents(db: Database, { userId, action, from, to, before
   let query = db.selectFrom('audit_events').select(AUDIT_COLUMNS)
   if (userId !== undefined) query = query.where((eb) => eb.or([eb('user_id', '=', userId), eb('actor_id', '=', userId)]))
   if (action !== undefined) query = query.where('action', '=', action)
-  if (from !== undefined) query = query.where('occurred_at', '>=', from)
-  if (to !== undefined) query = query.where('occurred_at', '<', to)
+  // An id says when it was made: so the index of the order finds the beginning.
+  if (from !== undefined) query = query.where('id', '>=', firstIdOf(from))
+  if (to !== undefined) query = query.where('id', '<', firstIdOf(to))
   if (beforeId !== undefined) query = query.where('id', '<', beforeId)
   return query.orderBy('id', 'desc').limit(limit).execute()
 }

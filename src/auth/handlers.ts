@@ -8,7 +8,7 @@ import { resendVerification, verifyEmail } from './email-verification.ts'
 import type { Identity } from './identity.ts'
 import { logIn } from './login.ts'
 import { requestPasswordReset, resetPassword } from './password-reset.ts'
-import { requireUncommonPassword } from './password-rules.ts'
+import { requireAcceptablePassword } from './password-rules.ts'
 import { revokeSession } from './queries.ts'
 import { insertUserWithInbox } from './registration.ts'
 import { scopesOf } from './scopes.ts'
@@ -17,7 +17,7 @@ import { grantToken } from './token-grants.ts'
 
 export const authHandlers = (context: Context, identity: Identity): HandlersOf<'auth'> => ({
   async register({ body: { email, username, password }, client }, respond) {
-    requireUncommonPassword(password, { username, email }, '/password')
+    requireAcceptablePassword(password, { username, email }, '/password')
     const passwordHash = await identity.passwords.hash(password)
     const login = await refusingTaken(
       context.db.transaction().execute(async (trx) => {
@@ -60,8 +60,8 @@ export const authHandlers = (context: Context, identity: Identity): HandlersOf<'
 
   async logout({ user, client }, respond) {
     await identity.sessions.ending(context.db, async (trx) => {
-      await revokeSession(trx, user.id, user.sessionId)
-      await recordEvent(trx, client, { action: 'session.revoked', userId: user.id, actor: user })
+      if (!(await revokeSession(trx, user.id, user.sessionId))) return
+      await recordEvent(trx, client, { action: 'session.revoked', userId: user.id, actor: user, objectId: user.sessionId })
     })
     return respond(204)
   },

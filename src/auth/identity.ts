@@ -1,4 +1,5 @@
 import type { JWT } from '@fastify/jwt'
+import { Sample } from '../audit/sample.ts'
 import type { Context } from '../context.ts'
 import type { Authenticator, Principal } from '../contract/types.ts'
 import { unauthenticated } from '../problem.ts'
@@ -16,6 +17,8 @@ import { SessionKeeper } from './sessions.ts'
 export type Identity = Readonly<{
   passwords: Passwords
   throttle: LoginThrottle
+  /** Which tries that came too early are kept in the audit log. */
+  throttled: Sample
   sessions: SessionKeeper
   lastUses: LastUses
   accessTokens: Authenticator
@@ -33,6 +36,7 @@ export function createIdentity({ config, db, notifications, keys, logger }: Cont
   })
   return {
     passwords: new Passwords(config.auth.passwordHash),
+    throttled: new Sample(),
     throttle: new LoginThrottle(db, keys.loginThrottle[0].bytes, config.auth.loginThrottle),
     sessions: new SessionKeeper(config.auth, accessTokens, new RefreshTokens(keys.refreshToken), notifications),
     lastUses,

@@ -28,7 +28,8 @@ export class LivePrincipals<Found extends LivePrincipal> {
     const one = `${kind}:`
     notifications.subscribe((message) => {
       if (message?.startsWith(one) === true) this.#forget(message.slice(one.length))
-      else if (message === undefined || message.startsWith('user:')) this.#forgetAll()
+      else if (message === undefined) this.#forgetAll()
+      else if (message.startsWith('user:')) this.#forgetUser(message.slice('user:'.length))
     })
   }
 
@@ -51,6 +52,11 @@ export class LivePrincipals<Found extends LivePrincipal> {
   #forget(id: string): void {
     this.#revocations += 1
     this.#remembered.delete(id)
+  }
+
+  #forgetUser(userId: string): void {
+    this.#revocations += 1
+    for (const [id, { principal }] of this.#remembered) if (principal.id === userId) this.#remembered.delete(id)
   }
 
   #forgetAll(): void {

@@ -6,8 +6,8 @@ import type { Database } from '../database/database.ts'
 import { rateLimited, unavailable } from '../problem.ts'
 import { deleteForgottenTries, type FreeFailures, findAddresses, giveTriesBack, insertTries, secondsUntilOpen, type Tried } from './login-tries.ts'
 
-/** Whose password it is: a user's, under whatever name, or nobody's, by the name that was typed. */
-type Account = Readonly<{ userId: string } | { login: string }>
+/** By the name that was typed, whether it is somebody's or nobody's: what is counted under two names must not tell that they are one user's. */
+type Account = Readonly<{ name: string; userId: string | undefined }>
 
 /** @param account undefined for a secret that names no account */
 type Attempt = Readonly<{ account?: Account; address: string }>
@@ -32,11 +32,13 @@ const NOBODY = '00000000-0000-0000-0000-000000000000'
  * - Only failures count. A success clears those of its account from its address.
  * - An account from one address: 5 failures are free. Then each try must wait 1, 2, 4 … seconds since the last, up to 15 minutes; one that comes too
  *   early is refused with 429 before anything is compared, so that nobody learns whether the password was right, and does not count.
- * - An address, over all accounts: likewise after 100 failures, since many people may be behind it.
- * - An account, over all addresses: never refused. After 20 failures each further one makes tries wait 100 ms more, up to 4 s, before they are looked
- *   at. Whoever comes from an address from which the account has logged in within 90 days does not wait. At most 64 wait at once on an instance.
+ * - An address, over all accounts: likewise after 100 failures within an hour, since many people may be behind it. It does not keep those out whose
+ *   account has logged in from there within 90 days.
+ * - An account, over all addresses: never refused. After 20 failures within an hour each further one makes tries wait 100 ms more, up to 4 s, before they
+ *   are looked at. Whoever comes from an address from which the account has logged in within 90 days does not wait. At most 64 wait
+ *   at once on an instance.
  * - What is not known to be an account is treated like one. An IPv6 address stands for its /64.
- * - Failures are forgotten after an hour without a try, those of an account from one address after a day.
+ * - Failures of an account from one address are forgotten after a day without a try.
  *
  * The counts are in the database: without it nobody can log in anyway. They are raised before the password is looked at, in a statement of their own, so
  * that neither parallel tries nor a request that fails gets one for nothing (test/auth/login-throttle.test.ts).
@@ -69,8 +71,9 @@ export class LoginThrottle {
    */
   async attempt<T>({ account, address }: Attempt, verify: () => Promise<T | undefined>): Promise<T | undefined> {
     await this.#clean()
-    const tries = this.#triesOf(account, networkOf(address))
-    const outcome = await this.#inTurn(tries[0].key, () => this.#try(tries, account, address, verify))
+    const isKnown = await this.#isKnown(account?.userId, networkOf(address))
+    const tries = this.#triesOf(account, networkOf(address), isKnown)
+    const outcome = await this.#inTurn(tries[0].key, () => this.#try(tries, isKnown, verify))
     if ('secondsToWait' in outcome) {
       await this.#refused.wait(this.#settings.refusalMilliseconds)
       throw rateLimited('There were too many wrong passwords.', outcome.secondsToWait)
@@ -78,7 +81,13 @@ export class LoginThrottle {
     return outcome.result
   }
 
-  #triesOf(account: Account | undefined, network: string): readonly [Tried, ...Tried[]] {
+  /** Whether the account has logged in from there of late. What is no account costs the same query. */
+  async #isKnown(userId: string | undefined, network: string): Promise<boolean> {
+    const known = await findAddresses(this.#db, userId ?? NOBODY)
+    return known.some((address) => address !== null && networkOf(address) === network)
+  }
+
+  #triesOf(account: Account | undefined, network: string, isKnown: boolean): readonly [Tried, ...Tried[]] {
     const tried = (kind: Tried['kind'], ...parts: string[]): Tried => ({
       kind,
       key: createHmac('sha256', this.#key)
@@ -86,8 +95,8 @@ export class LoginThrottle {
         .digest('base64url'),
     })
     if (account === undefined) return [tried('address', network)]
-    const name = 'userId' in account ? `user ${account.userId}` : `login ${account.login.trim().toLowerCase()}`
-    return [tried('pair', name, network), tried('address', network), tried('account', name)]
+    const name = account.name.trim().toLowerCase()
+    return [tried('pair', name, network), ...(isKnown ? [] : [tried('address', network)]), tried('account', name)]
   }
 
   /** One after another, or several right passwords at once would be taken for failures, as each is until it has been looked at. */
@@ -111,8 +120,7 @@ export class LoginThrottle {
 
   async #try<T>(
     tries: readonly Tried[],
-    account: Account | undefined,
-    address: string,
+    isKnown: boolean,
     verify: () => Promise<T | undefined>,
   ): Promise<{ result: T | undefined } | { secondsToWait: number }> {
     const counted = await insertTries(this.#db, tries, this.#free)
@@ -122,8 +130,7 @@ export class LoginThrottle {
     }
     let result: T | undefined
     try {
-      const failures = counted.find(({ kind }) => kind === 'account')?.failures ?? 0
-      await this.#slowDown(account, address, failures - 1)
+      if (!isKnown) await this.#slowDown(counted.find(({ kind }) => kind === 'account')?.failures ?? 0)
       result = await verify()
     } catch (error) {
       await giveTriesBack(this.#db, tries, false)
@@ -133,12 +140,10 @@ export class LoginThrottle {
     return { result }
   }
 
-  async #slowDown(account: Account | undefined, address: string, failures: number): Promise<void> {
-    const steps = failures - this.#settings.freeFailures * FREE_OF_ACCOUNT
-    if (account === undefined || steps <= 0) return
-    // What is no account has no sessions, and costs the same query.
-    const known = await findAddresses(this.#db, 'userId' in account ? account.userId : NOBODY)
-    if (known.some((one) => one !== null && networkOf(one) === networkOf(address))) return
+  /** @param failures of the account, this try among them */
+  async #slowDown(failures: number): Promise<void> {
+    const steps = failures - 1 - this.#settings.freeFailures * FREE_OF_ACCOUNT
+    if (steps <= 0) return
     if (!(await this.#slowed.wait(Math.min(steps, MOST_SLOWED_STEPS) * this.#settings.slowingMilliseconds))) throw await this.#tooMany()
   }
 

@@ -10,8 +10,12 @@ export type FreeFailures = Readonly<{ pair: number; address: number }>
 
 const LONGEST_WAIT_SECONDS = 900
 
-/** Failures are forgotten when there has been no try for this long. */
-const isForgotten = sql<boolean>`known.tried_at < now() - case known.kind when 'pair' then interval '1 day' else interval '1 hour' end`
+/**
+ * Failures of an account from one address are forgotten a day after the last try, the others an hour after the first of them: an address of many people,
+ * who mistype all the time, must not close for good.
+ */
+const isForgotten = sql<boolean>`
+  case known.kind when 'pair' then known.tried_at < now() - interval '1 day' else known.started_at < now() - interval '1 hour' end`
 
 /** Now, to the millisecond that is stored; rounded up, it would make every wait seem longer than it is. */
 const moment = sql<string>`date_trunc('milliseconds', now())`
@@ -33,11 +37,14 @@ export async function insertTries(db: Database, tries: readonly Tried[], free: F
   // All statements lock rows in the order of the key, so that none waits for another that waits for it.
   const { rows } = await sql<Tried & { failures: number }>`
     with tries (key, kind) as (values ${sql.join(tries.map(({ key, kind }) => sql`(${key}::text, ${kind}::login_throttle_kind)`))})
-    insert into login_throttles as known (key, kind, failures, tried_at)
-    select key, kind, 1, ${moment} from tries
+    insert into login_throttles as known (key, kind, failures, started_at, tried_at)
+    select key, kind, 1, ${moment}, ${moment} from tries
     where not exists (select from login_throttles as known where key in (select key from tries) and ${opensAt(free)} > now())
     order by key
-    on conflict (key) do update set failures = case when ${isForgotten} then 1 else known.failures + 1 end, tried_at = ${moment}
+    on conflict (key) do update set
+      failures = case when ${isForgotten} then 1 else known.failures + 1 end,
+      started_at = case when ${isForgotten} then ${moment} else known.started_at end,
+      tried_at = ${moment}
     where ${opensAt(free)} <= now()
     returning key, kind, failures`.execute(db)
   return rows

@@ -1,6 +1,7 @@
 import { recordEvent } from '../audit/events.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
+import { waitingBriefly } from '../database/locks.ts'
 import { invalidCredentials, invalidField, Problem } from '../problem.ts'
 import {
   findUserByLogin,
@@ -18,39 +19,70 @@ type Credentials = Readonly<{ login: string; password: string }>
 
 /**
  * Starts a session for the user with this name (or e-mail address) and password. Whether the user is unknown, disabled or has another password, answer
- * and duration are the same. A hash made with outdated parameters is replaced, unless the server is too busy: then a later login does so.
+ * and duration are the same. A hash made with outdated parameters is replaced, unless that fails: then a later login does so.
  * @param scopesFor what the session may do; it may throw a Problem
  * @throws Problem 401 INVALID_CREDENTIALS, 429 after too many wrong passwords (LoginThrottle)
  */
 export async function logIn(
   db: Database,
-  { passwords, sessions, throttle }: Identity,
-  { login, password }: Credentials,
+  identity: Identity,
+  credentials: Credentials,
   scopesFor: (user: UserRow) => readonly string[],
   client: Client,
 ): Promise<Login> {
+  // Once more if the password's hash was replaced in this very moment: by a stronger one of the same password, or of another.
+  const login = (await tryToLogIn(db, identity, credentials, scopesFor, client)) ?? (await tryToLogIn(db, identity, credentials, scopesFor, client))
+  if (login === undefined) throw invalidCredentials()
+  return login
+}
+
+async function tryToLogIn(
+  db: Database,
+  { passwords, sessions, throttle, throttled }: Identity,
+  { login, password }: Credentials,
+  scopesFor: (user: UserRow) => readonly string[],
+  client: Client,
+): Promise<Login | undefined> {
   const found = await findUserByLogin(db, login)
-  const account = found === undefined ? { login } : { userId: found.id }
-  const user = await throttle.attempt({ account, address: client.address }, async () => {
+  const attempt = throttle.attempt({ account: { name: login, userId: found?.id }, address: client.address }, async () => {
     const matches = await passwords.verify(found?.password_hash, password)
     return matches && found?.disabled_at === null ? found : undefined
   })
-  if (user === undefined) return refuse(db, found?.id, client)
-  const scopes = scopesFor(user)
+  const user = await attempt.catch(async (error) => {
+    if (isRateLimited(error) && throttled.take(client.address)) await recordEvent(db, client, { action: 'login.throttled', userId: found?.id })
+    throw error
+  })
+  if (user === undefined) {
+    await recordEvent(db, client, { action: 'login.failed', userId: found?.id })
+    throw invalidCredentials()
+  }
+  const scopes = await scopesOrDenial(db, user, scopesFor, client)
   const started = await db.transaction().execute(async (trx) => {
-    // What ends all sessions changes the user first: it waits for this lock and then sees this session, or this sees what it did (test/auth/races.test.ts).
-    if (!(await lockUserOfPassword(trx, user.id, user.password_hash))) return undefined
+    // What changes the password, disables or deletes waits for this lock and then sees this session, or this sees what it did (test/auth/races.test.ts).
+    if (!(await waitingBriefly(trx, () => lockUserOfPassword(trx, user.id, user.password_hash)))) return undefined
     return sessions.start(trx, user, scopes, client)
   })
-  if (started === undefined) return refuse(db, user.id, client)
-  if (passwords.isOutdated(user.password_hash)) await rehash(db, passwords, user, password).catch(unlessTooBusy)
+  // The session is there: that a stronger hash cannot be made now must not fail the login.
+  if (started !== undefined && passwords.isOutdated(user.password_hash)) await rehash(db, passwords, user, password).catch(() => undefined)
   return started
 }
 
-async function refuse(db: Database, userId: string | undefined, client: Client): Promise<never> {
-  await recordEvent(db, client, { action: 'login.failed', userId })
-  throw invalidCredentials()
+/** Somebody gave the right password, so that they asked for too much must leave a trace. */
+async function scopesOrDenial(
+  db: Database,
+  user: UserRow,
+  scopesFor: (user: UserRow) => readonly string[],
+  client: Client,
+): Promise<readonly string[]> {
+  try {
+    return scopesFor(user)
+  } catch (error) {
+    await recordEvent(db, client, { action: 'access.denied', userId: user.id, actor: { id: user.id } })
+    throw error
+  }
 }
+
+const isRateLimited = (error: unknown) => error instanceof Problem && error.code === 'RATE_LIMITED'
 
 /**
  * Has somebody who is logged in prove that it is still them, before what a stolen token must not do.
@@ -64,7 +96,7 @@ export async function requireOwnPassword(
   client: Client,
 ): Promise<UserWithPassword> {
   const found = await findUserWithPassword(db, principal.id)
-  const user = await throttle.attempt({ account: { userId: principal.id }, address: client.address }, async () =>
+  const user = await throttle.attempt({ account: { name: `user ${principal.id}`, userId: principal.id }, address: client.address }, async () =>
     (await passwords.verify(found?.password_hash, currentPassword)) ? found : undefined,
   )
   if (user !== undefined) return user
@@ -76,8 +108,4 @@ export const wrongPassword = () => invalidField('body', '/currentPassword', 'pas
 
 async function rehash(db: Database, passwords: Passwords, { id, password_hash }: UserWithPassword, password: string): Promise<void> {
   await updatePasswordHash(db, id, password_hash, await passwords.hash(password))
-}
-
-function unlessTooBusy(error: unknown): void {
-  if (!(error instanceof Problem && error.code === 'UNAVAILABLE')) throw error
 }

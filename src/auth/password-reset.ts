@@ -7,7 +7,7 @@ import type { BodyOf, Client } from '../contract/types.ts'
 import type { Transaction } from '../database/database.ts'
 import { findUser, findUserByLogin, lockUser, updateUser } from '../users/queries.ts'
 import type { Identity } from './identity.ts'
-import { requireUncommonPassword } from './password-rules.ts'
+import { requireAcceptablePassword } from './password-rules.ts'
 import { deleteApiTokens, revokeSessions } from './queries.ts'
 
 /**
@@ -41,7 +41,7 @@ export async function resetPassword(
   // Nobody makes the server hash anything without a good token.
   const owner = (await findMailToken(db, userId, content.id)) && (await findUser(db, userId))
   if (owner === undefined) throw badMailToken()
-  requireUncommonPassword(password, owner, '/password')
+  requireAcceptablePassword(password, owner, '/password')
   const passwordHash = await passwords.hash(password)
 
   await sessions.ending(db, async (trx) => {

@@ -20,7 +20,7 @@ const FEWEST_CHARACTERS = 8
  * @param field where the password stands in the request body
  * @throws Problem 422
  */
-export function requireUncommonPassword(password: string, { username, email }: Readonly<{ username: string; email: string }>, field: string): void {
+export function requireAcceptablePassword(password: string, { username, email }: Readonly<{ username: string; email: string }>, field: string): void {
   const normalised = password.normalize('NFC')
   if ([...normalised].length < FEWEST_CHARACTERS)
     throw invalidField('body', field, 'minLength', `must have at least ${FEWEST_CHARACTERS} characters, of which each counts once with its accents`)

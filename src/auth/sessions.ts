@@ -86,7 +86,7 @@ export class SessionKeeper {
       const session = await updateReusedSession(trx, userId, sessionId, counter, GRACE_SECONDS)
       // Who sent it is not known: the owner, or whoever has stolen it from them.
       if (session?.revoked_at != null)
-        await recordEvent(trx, client, { action: 'session.refresh_token_reused', userId, actor: { id: userId, sessionId } })
+        await recordEvent(trx, client, { action: 'session.refresh_token_reused', userId, actor: { id: userId, sessionId }, objectId: sessionId })
       return session
     })
     if (reused?.revoked_at == null) return reused

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { recordEvent } from '../audit/events.ts'
-import { requireUncommonPassword } from '../auth/password-rules.ts'
+import { requireAcceptablePassword } from '../auth/password-rules.ts'
 import { Passwords } from '../auth/passwords.ts'
 import { announceUser } from '../auth/queries.ts'
 import { insertUserWithInbox } from '../auth/registration.ts'
@@ -36,7 +36,7 @@ async function create(db: Database, { auth }: Config): Promise<string> {
   const register = readSpec().operations.find(({ id }) => id === 'register')
   const body = { username, email, password }
   if (register !== undefined) new Validators(readSpec().document).body(register)?.(body)
-  requireUncommonPassword(password, { username: String(username), email: String(email) }, '/password')
+  requireAcceptablePassword(password, { username: String(username), email: String(email) }, '/password')
   const passwordHash = await new Passwords(auth.passwordHash).hash(password)
   await refusingTaken(
     db.transaction().execute(async (trx) => {

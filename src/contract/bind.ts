@@ -104,14 +104,8 @@ function onRequestOf(operation: Operation, security: Security): OnRequest[] {
   const secure: OnRequest = (request, _reply, done) => {
     try {
       const principal = guard(request)
-      if (!(principal instanceof Promise)) {
-        request.principal = principal
-        return done()
-      }
-      principal.then((found) => {
-        request.principal = found
-        done()
-      }, done)
+      if (!(principal instanceof Promise)) return done()
+      principal.then(() => done(), done)
     } catch (error) {
       done(error as Error)
     }

@@ -29,6 +29,8 @@ export function guardOf(
     return authenticator
   })
   const allow = (principal: Principal, kind: Authenticator, request: FastifyRequest) => {
+    // Known from here on, also to the log and to the limits, whatever they may do.
+    request.principal = principal
     const lack = accepted.includes(kind) ? lackOf(scopes, principal) : new Problem('FORBIDDEN', 'An API token may not do this: log in instead.')
     if (lack === undefined) return principal
     denied(principal, clientOf(request, id as OperationId))

@@ -86,7 +86,9 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
   const notifications = listen(sessionSettings(config.listenUrl), logger)
   const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
   runPreparedBy(main.db, preparedRunner(main.connect, pipelines, config.preparedStatements))
-  runPreparedBy(reserved.db, preparedRunner(reserved.connect, undefined, config.preparedStatements))
+  // Of who sends a request: these wait for no lock, and for nothing that does.
+  const lookups = config.pipelines > 0 ? new Pipelines(1, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
+  runPreparedBy(reserved.db, preparedRunner(reserved.connect, lookups, config.preparedStatements))
   return {
     db: main.db,
     reservedDb: reserved.db,
@@ -96,6 +98,7 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     async close() {
       await notifications.close()
       await pipelines?.close()
+      await lookups?.close()
       await Promise.all([main, reserved, patient, jobs].map((pool) => pool.end()))
     },
   }

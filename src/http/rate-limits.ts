@@ -14,7 +14,7 @@ const HOUR = 3600
 type Policy = Readonly<{ name: string; quota: number; header: string; counts: RequestCounts }>
 
 /**
- * How many requests somebody may send. A request with a good token counts against its user, or against the token where it is an API token; any other against the address that it comes from: one
+ * How many requests somebody may send. A request with a good token counts against its user; any other against the address that it comes from: one
  * without a token before anything else is done, one whose token is refused when that is known. So a flood of bad tokens ends with 429, while good ones
  * from the same address get through. Operations that describe no 429 are not limited, nor is OPTIONS: a browser asks it without a token, and the answer
  * is as cheap as a refusal.
@@ -47,17 +47,17 @@ export function limitRequests(app: FastifyInstance, config: RateLimitConfig, log
   // The first that runs after the operation's own authentication.
   app.addHook('preParsing', (request, reply, payload, done) => {
     if (!isLimited(request) || request.principal === undefined) return done(null, payload)
-    settle(count(user, request.principal.apiTokenId ?? request.principal.id, reply), (error) => done(error ?? null, payload))
+    settle(count(user, request.principal.id, reply), (error) => done(error ?? null, payload))
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    const refused = request.principal === undefined && bringsToken(request) && reply.statusCode < 500
+    const refused = !reply.hasHeader('RateLimit') && bringsToken(request) && reply.statusCode < 500
     if (!refused || !isLimited(request)) return done(null, payload)
     const instead = (problem: Problem | undefined) => {
       if (problem === undefined) return done(null, payload)
       reply.removeHeader('WWW-Authenticate').code(problem.status).headers(problem.headers)
       done(null, JSON.stringify(documentOf(problem, request.id)))
     }
-    const problem = byAddress(request, reply)
+    const problem = request.principal === undefined ? byAddress(request, reply) : count(user, request.principal.id, reply)
     if (problem instanceof Promise) problem.then(instead, done)
     else instead(problem)
   })

@@ -19,7 +19,7 @@ export const sessionHandlers = ({ db, cursors }: Context, { sessions, lastUses }
   async revokeSession({ params: { sessionId }, user, client }, respond) {
     await sessions.ending(db, async (trx) => {
       if (!(await revokeSession(trx, user.id, sessionId))) throw notFound('session')
-      await recordEvent(trx, client, { action: 'session.revoked', userId: user.id, actor: user })
+      await recordEvent(trx, client, { action: 'session.revoked', userId: user.id, actor: user, objectId: sessionId })
     })
     return respond(204)
   },

@@ -1,14 +1,15 @@
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
+import { waitingBriefly } from '../database/locks.ts'
 import { userGone } from './gone.ts'
 import { presentUser } from './presenter.ts'
 import * as users from './queries.ts'
 import { refusingTaken } from './taken.ts'
 
-export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> => ({
+export const userHandlers = ({ db, reservedDb, patientDb }: Context): HandlersOf<'users'> => ({
   async getMe({ user }, respond) {
-    const me = await users.findUser(db, user.id)
+    const me = await users.findUser(reservedDb, user.id)
     if (me === undefined) throw userGone()
     return respond(200, presentUser(me))
   },
@@ -18,6 +19,7 @@ export const userHandlers = ({ db, patientDb }: Context): HandlersOf<'users'> =>
     const database = body.timeZone === undefined ? db : patientDb
     const me = await refusingTaken(
       database.transaction().execute(async (trx) => {
+        if ((await waitingBriefly(trx, () => users.lockUser(trx, user.id))) === undefined) throw userGone()
         const updated = await users.updateUser(trx, user.id, {
           ...(body.username !== undefined && { username: body.username }),
           ...(body.timeZone !== undefined && { time_zone: body.timeZone }),

@@ -39,7 +39,7 @@ export function findUserWithPassword(db: Database, id: string): Promise<UserWith
 
 /** The user, whom nobody else can change until this transaction ends. */
 export function lockUser(trx: Transaction, id: string): Promise<UserRow | undefined> {
-  return trx.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).forUpdate().executeTakeFirst()
+  return trx.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).forNoKeyUpdate().executeTakeFirst()
 }
 
 /**

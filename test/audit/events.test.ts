@@ -72,14 +72,14 @@ t.test('the audit log', async (t) => {
     await as(ada)('createApiToken', { body: { ...token, currentPassword: 'wrong' }, headers, expect: 422 })
     await expectLast('password.refused', { operation: 'createApiToken', user_id: ada.id, ...by(ada) })
     const { body: apiToken } = await as(ada)('createApiToken', { body: token, headers, expect: 201 })
-    await expectLast('api_token.created', { operation: 'createApiToken', user_id: ada.id, ...by(ada) })
+    await expectLast('api_token.created', { operation: 'createApiToken', user_id: ada.id, ...by(ada), object_id: apiToken.id })
     await as({ accessToken: apiToken.token })('updateMe', { body: { timeZone: 'UTC' }, headers, expect: 200 })
     await expectLast('user.updated', { user_id: ada.id, actor_id: ada.id, session_id: null, api_token_id: apiToken.id, changed_fields: ['timeZone'] })
     await as(ada)('revokeApiToken', { params: { tokenId: apiToken.id }, headers, expect: 204 })
-    await expectLast('api_token.revoked', { operation: 'revokeApiToken', user_id: ada.id, ...by(ada) })
+    await expectLast('api_token.revoked', { operation: 'revokeApiToken', user_id: ada.id, ...by(ada), object_id: apiToken.id })
 
     await as(ada)('revokeSession', { params: { sessionId: sessionIdOf(other) }, headers, expect: 204 })
-    await expectLast('session.revoked', { operation: 'revokeSession', user_id: ada.id, ...by(ada) })
+    await expectLast('session.revoked', { operation: 'revokeSession', user_id: ada.id, ...by(ada), object_id: sessionIdOf(other) })
     await as(ada)('revokeOtherSessions', { headers, expect: 204 })
     await expectLast('sessions.revoked', { operation: 'revokeOtherSessions', user_id: ada.id, ...by(ada) })
     await as(ada)('changePassword', { body: { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }, headers, expect: 204 })
@@ -93,7 +93,14 @@ t.test('the audit log', async (t) => {
 
     const eve = await register()
     await as(eve)('logout', { headers, expect: 204 })
-    await expectLast('session.revoked', { operation: 'logout', user_id: eve.id, ...by(eve) })
+    await expectLast('session.revoked', { operation: 'logout', user_id: eve.id, ...by(eve), object_id: sessionIdOf(eve) })
+
+    for (let time = 0; time < 5; time++) await as()('login', { body: { username: eve.username, password: 'wrong' }, headers, expect: 401 })
+    await as()('login', { body: { username: eve.username, password: PASSWORD }, headers, expect: 429 })
+    await expectLast('login.throttled', { operation: 'login', user_id: eve.id, ...nobody })
+    const bob = await register()
+    await as()('createToken', { body: { ...grant, username: bob.username, password: PASSWORD, scope: 'admin' }, headers, expect: 400 })
+    await expectLast('access.denied', { operation: 'createToken', user_id: bob.id, actor_id: bob.id })
 
     await as(root)('listUsers', { headers, expect: 200 })
     await expectLast('users.listed', { operation: 'listUsers', user_id: null, ...by(root) })

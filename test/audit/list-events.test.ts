@@ -43,6 +43,7 @@ t.test('listAuditEvents', async (t) => {
       actorId: ada.id,
       sessionId: sessionIdOf(ada),
       apiTokenId: null,
+      objectId: null,
       changedFields: ['timeZone'],
       address: '127.0.0.1',
       userAgent: 'Phone/1.0',

@@ -12,7 +12,9 @@ import { createDatabase, EMBEDDED, PASSWORD, startApp, type TestApp } from '../s
 const WRONG = 'not their password'
 
 /** Makes all tries that many seconds older. */
-const age = (db: Database, seconds: number) => sql`update login_throttles set tried_at = tried_at - make_interval(secs => ${seconds})`.execute(db)
+const age = (db: Database, seconds: number) =>
+  sql`update login_throttles
+    set tried_at = tried_at - make_interval(secs => ${seconds}), started_at = started_at - make_interval(secs => ${seconds})`.execute(db)
 
 /** Makes what is closed stay so, and what is not so any more be open, however slow the machine is. */
 const hold = (db: Database) => age(db, -600)
@@ -27,6 +29,8 @@ async function failuresOf(db: Database, kind: LoginThrottleKind): Promise<number
 /** The throttle of a further instance, whose waits are the test's own. */
 const throttleOf = ({ db, keys }: Context, wait?: (milliseconds: number) => Promise<unknown>, freeFailures = 5) =>
   new LoginThrottle(db, keys.loginThrottle[0].bytes, { freeFailures, refusalMilliseconds: 1, slowingMilliseconds: 100 }, wait)
+
+const DEFAULTS = { pair: 5, address: 100 }
 
 const addressOf = (number: number) => `203.0.${113 + Math.floor(number / 250)}.${1 + (number % 250)}`
 
@@ -89,22 +93,37 @@ t.test('the throttle of logins', async (t) => {
     const { context } = await start()
     // In a transaction no time passes.
     await context.db.transaction().execute(async (trx) => {
-      const free = { pair: 5, address: 100 }
-      for (const [kind, failures] of [
-        ['pair', 5],
-        ['address', 100],
-      ] as const) {
-        const tries = [{ kind, key: kind.padEnd(43) }]
-        for (let failure = 0; failure < failures; failure += 1) t.equal((await insertTries(trx, tries, free)).length, 1)
-        for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]) {
-          await age(trx, seconds - 0.5)
-          t.same(await insertTries(trx, tries, free), [], `${kind} ${seconds}`)
-          await age(trx, 0.5 - seconds)
-          t.equal(await secondsUntilOpen(trx, tries, free), seconds)
-          await age(trx, seconds + 0.001)
-          t.equal((await insertTries(trx, tries, free)).length, 1, `${kind} ${seconds}`)
-        }
+      const tries = [{ kind: 'pair' as const, key: 'pair'.padEnd(43) }]
+      for (let failure = 0; failure < 5; failure += 1) t.equal((await insertTries(trx, tries, DEFAULTS)).length, 1)
+      for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]) {
+        await age(trx, seconds - 0.5)
+        t.same(await insertTries(trx, tries, DEFAULTS), [], `${seconds}`)
+        await age(trx, 0.5 - seconds)
+        t.equal(await secondsUntilOpen(trx, tries, DEFAULTS), seconds)
+        await age(trx, seconds + 0.001)
+        t.equal((await insertTries(trx, tries, DEFAULTS)).length, 1, `${seconds}`)
       }
+    })
+  })
+
+  t.test('the failures of an address are forgotten an hour after the first of them, however often somebody mistypes', async (t) => {
+    const { context } = await start()
+    await context.db.transaction().execute(async (trx) => {
+      const tries = [{ kind: 'address' as const, key: 'address'.padEnd(43) }]
+      const few = { ...DEFAULTS, address: 20 }
+      const mistype = async () => (await insertTries(trx, tries, few)).length === 1
+      for (let failure = 0; failure < 20; failure += 1) t.equal((await insertTries(trx, tries, few)).length, 1)
+      t.equal(await mistype(), false)
+      // Then somebody mistypes every ten minutes, for a day.
+      const refused: number[] = []
+      for (let minute = 10; minute <= 24 * 60; minute += 10) {
+        await age(trx, 600)
+        if (!(await mistype())) refused.push(minute)
+      }
+      t.ok(
+        refused.every((minute) => minute < 60),
+        refused.join(),
+      )
     })
   })
 
@@ -143,20 +162,25 @@ t.test('the throttle of logins', async (t) => {
     for (const kind of ['pair', 'address', 'account'] as const) t.equal(await failuresOf(context.db, kind), 5)
   })
 
-  t.test('both names of an account, in any case, and both operations count as one', async (t) => {
-    const { context, register, as, from, statusOf } = await start()
-    const ada = await register('Ada')
-    const names = [ada.username, ada.email, 'ADA', ' ada ', ada.email.toUpperCase()]
-    for (const [index, username] of names.entries()) {
-      if (index % 2 === 0) t.equal(await statusOf(username, WRONG), 401)
-      else await as()('createToken', { body: { grant_type: 'password', username, password: WRONG }, headers: from('192.0.2.1'), expect: 401 })
-    }
-    await hold(context.db)
-    for (const username of names) t.equal(await statusOf(username, PASSWORD), 429, username)
-    const grant = { grant_type: 'password' as const, username: 'ada', password: PASSWORD }
-    const { body } = await as()('createToken', { body: grant, headers: from('192.0.2.1'), expect: 429 })
-    t.match(body, { code: 'RATE_LIMITED', error: 'temporarily_unavailable' })
-  })
+  t.test(
+    'a name counts in any case, by both operations; another name of the same account by itself, or it would tell that they are one',
+    async (t) => {
+      const { context, register, as, from, statusOf } = await start()
+      const ada = await register('Ada')
+      const names = ['ada', 'ADA', ' ada ', 'Ada', 'aDa']
+      for (const [index, username] of names.entries()) {
+        if (index % 2 === 0) t.equal(await statusOf(username, WRONG), 401)
+        else await as()('createToken', { body: { grant_type: 'password', username, password: WRONG }, headers: from('192.0.2.1'), expect: 401 })
+      }
+      await hold(context.db)
+      for (const username of names) t.equal(await statusOf(username, PASSWORD), 429, username)
+      const grant = { grant_type: 'password' as const, username: 'ada', password: PASSWORD }
+      const { body } = await as()('createToken', { body: grant, headers: from('192.0.2.1'), expect: 429 })
+      t.match(body, { code: 'RATE_LIMITED', error: 'temporarily_unavailable' })
+      t.equal(await statusOf(ada.email, WRONG), 401)
+      t.equal(await statusOf('nobody@example.com', WRONG), 401)
+    },
+  )
 
   t.test('what is no account gets the same answers, and costs the same work', async (t) => {
     const { context, register, logIn } = await start()
@@ -259,7 +283,7 @@ t.test('the throttle of logins', async (t) => {
     const throttle = throttleOf(context, async (milliseconds) => waits.push(milliseconds))
     const tryFrom = async (address: string) => {
       waits.length = 0
-      t.equal(await throttle.attempt({ account: { userId: ada.id }, address }, async () => 'right'), 'right')
+      t.equal(await throttle.attempt({ account: { name: ada.username, userId: ada.id }, address }, async () => 'right'), 'right')
       return waits[0] ?? 0
     }
     const slowed: number[] = []
@@ -291,7 +315,8 @@ t.test('the throttle of logins', async (t) => {
       waiting += 1
       await released
     })
-    const attempt = (number: number) => throttle.attempt({ account: { login: 'nobody' }, address: addressOf(number) }, async () => undefined)
+    const attempt = (number: number) =>
+      throttle.attempt({ account: { name: 'nobody', userId: undefined }, address: addressOf(number) }, async () => undefined)
     const slowed = Array.from({ length: 64 }, (_, index) => attempt(100 + index))
     while (waiting < 64) await setImmediate()
     await t.rejects(attempt(300), { code: 'UNAVAILABLE', headers: { 'Retry-After': '1' } })
@@ -304,7 +329,7 @@ t.test('the throttle of logins', async (t) => {
     const { context } = await start()
     const throttle = throttleOf(context)
     const attempt = () =>
-      throttle.attempt({ account: { login: 'nobody' }, address: '192.0.2.1' }, async () => {
+      throttle.attempt({ account: { name: 'nobody', userId: undefined }, address: '192.0.2.1' }, async () => {
         throw new Error('too busy')
       })
     for (let time = 0; time < 10; time += 1) await t.rejects(attempt(), { message: 'too busy' })
@@ -314,7 +339,7 @@ t.test('the throttle of logins', async (t) => {
   t.test('a try counts before it is known to have failed: an instance that ends meanwhile gives nothing away', async (t) => {
     const { context } = await start()
     let looking = false
-    throttleOf(context).attempt({ account: { login: 'nobody' }, address: '192.0.2.1' }, () => {
+    throttleOf(context).attempt({ account: { name: 'nobody', userId: undefined }, address: '192.0.2.1' }, () => {
       looking = true
       return new Promise(() => {})
     })

@@ -296,7 +296,7 @@ export type AdminUserPatch = {
 
 /**
  * `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
- * `login.succeeded`, `login.failed`, `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
+ * `login.succeeded`, `login.failed`, `login.throttled` (sampled), `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
  * `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, `password.reset_requested`, `password.reset`,
  * `email.verified`, `email.change_requested`, `email.changed`, or `access.denied`. There may be more.
  *
@@ -327,6 +327,10 @@ export type AuditEvent = {
      * The API token of whoever brought it about, if it was no session.
      */
     apiTokenId: OptionalId;
+    /**
+     * The session or the API token that it is about.
+     */
+    objectId: OptionalId;
     changedFields: Array<string>;
     address: Address;
     userAgent: UserAgent;
