@@ -61,6 +61,7 @@ export interface paths {
          * @description The OAuth2 token endpoint (RFC 6749), which refreshes every session, however it was started. It takes a form, not JSON. There are two grants:
          *
          *     - `password`: send `username` (or an e-mail address) and `password`, and a `scope` if you want fewer rights than your role allows.
+         *       A server may have this grant switched off (400 `unsupported_grant_type`).
          *     - `refresh_token`: send the `refresh_token` of the last answer. Each one works once, and the answer holds the next. Using an old one again
          *       ends the session, except that the last one before the newest may be sent again within 30 seconds: a client that lost
          *       the answer repeats the request and gets the same next one.
@@ -357,7 +358,7 @@ export interface paths {
         /**
          * Create an API token
          * @description Makes a token for a program, which sends it in the `Authorization` header like an access token: `Authorization: Bearer dkt_…`. It may do what its
-         *     scopes say and you may do yourself, until it expires or you revoke it. It can never change passwords, e-mail addresses, sessions or API tokens, and
+         *     scopes say and you may do yourself, until it expires or you revoke it. A scope that this session does not have cannot be given (403). It can never change passwords, e-mail addresses, sessions or API tokens, and
          *     it needs the scope `admin`, which only an admin can give it, for anything that admins do.
          *
          *     The answer holds the token. It is shown this once: only a hash of it is kept. A token is `dkt_` and 92 letters and digits, the last six of

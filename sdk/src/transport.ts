@@ -124,7 +124,7 @@ export class Transport {
       if (!(outcome instanceof Error)) return outcome as A
       signal.throwIfAborted()
       // 401 comes before anything is done, so every operation may be repeated after it.
-      if (!renewed && isAboutToken(outcome)) {
+      if (!renewed && token !== undefined && isAboutToken(outcome)) {
         renewed = true
         if ((await abortable(session.renew(token), signal)) !== undefined) continue
       }

@@ -66,6 +66,8 @@ export async function migrateServer(
   pool.on('error', () => undefined)
   const db: Database = new Kysely({ dialect: new PostgresDialect({ pool }) })
   try {
+    // Of the one connection, until it ends. Our migrations have a lock of their own, but what pg-boss creates at first two would create at once.
+    await pool.query("select pg_advisory_lock(hashtext('docket schema'))")
     return await run(db, (text, values) => pool.query(text, values))
   } finally {
     await db.destroy()

@@ -8,8 +8,11 @@ import { checkAnswer, operationOf } from '../support/contract-check.ts'
 import { openDocs } from './docs-page.ts'
 import { overflow, TELEPHONE } from './watched-page.ts'
 
-/** The one success that an operation documents; the refresh token of the example is made up, and can only be refused. */
-const successOf = (id: OperationId) => (id === 'refresh' ? 401 : Math.min(...operationOf(id).responses.keys()))
+/** The tokens of these examples are made up, and can only be refused. */
+const REFUSED: Partial<Record<OperationId, number>> = { refresh: 401, resetPassword: 422, verifyEmail: 422 }
+
+/** The one success that an operation documents. */
+const successOf = (id: OperationId) => REFUSED[id] ?? Math.min(...operationOf(id).responses.keys())
 
 /** These end what the others need: they come last, in this order. */
 const LAST: readonly OperationId[] = ['revokeOtherSessions', 'changePassword', 'logout', 'deleteMe']
