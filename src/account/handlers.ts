@@ -8,7 +8,7 @@ import { revokeSessions } from '../auth/queries.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { waitingBriefly } from '../database/locks.ts'
-import { lockUser, updatePasswordHash } from '../users/queries.ts'
+import { lockUser, lockUserOfPassword, updatePasswordHash } from '../users/queries.ts'
 import { deleteUserForGood } from './deletion.ts'
 import { requestEmailChange } from './email-change.ts'
 
@@ -36,8 +36,13 @@ export const accountHandlers = (context: Context, identity: Identity): HandlersO
   },
 
   async deleteMe({ body: { currentPassword }, user, client }, respond) {
-    await requireOwnPassword(context.db, identity, user, currentPassword, client)
-    await identity.sessions.ending(context.patientDb, (trx) => deleteUserForGood(trx, user.id, user, client))
+    const me = await requireOwnPassword(context.db, identity, user, currentPassword, client)
+    await identity.sessions.ending(context.patientDb, (trx) =>
+      deleteUserForGood(trx, user.id, user, client, async () => {
+        // Whoever has changed the password meanwhile has not asked for this.
+        if (!(await lockUserOfPassword(trx, me.id, me.password_hash))) throw wrongPassword()
+      }),
+    )
     return respond(204)
   },
 })

@@ -72,22 +72,6 @@ export async function lockAdminsAnd(trx: Transaction, userId: string): Promise<s
   return users.filter(({ role, disabled_at }) => role === 'admin' && disabled_at === null).map(({ id }) => id)
 }
 
-/** The user's tasks, which nobody else can change until this transaction ends: what changes one locks it first, then its user, then its list. */
-export async function lockTasks(trx: Transaction, id: string): Promise<void> {
-  await trx.selectFrom('tasks').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
-}
-
-/**
- * Deletes a user who is locked, as are their tasks (lockTasks). Whoever creates a task at the same time holds its list and may still refer to its user: so
- * the user was locked for all else, now the lists are, and only then comes what is in nobody's way (test/security/account-races.test.ts).
- * @returns whether there was such a user
- */
-export async function deleteUser(trx: Transaction, id: string): Promise<boolean> {
-  await trx.selectFrom('lists').select('id').where('owner_id', '=', id).orderBy('id').forUpdate().execute()
-  const { numDeletedRows } = await trx.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow()
-  return numDeletedRows > 0n
-}
-
 /**
  * Keeps a user as they are until this transaction ends.
  * @returns false for one who is disabled or gone, or who has another password by now

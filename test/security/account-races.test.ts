@@ -179,6 +179,20 @@ t.test('races about accounts', async (t) => {
     })
   })
 
+  t.test('deleteMe against changePassword with the same current password: one of them, never both', async (t) => {
+    await rounds(async () => {
+      const ada = await register()
+      const other = await logIn(ada)
+      const answers = await Promise.all([
+        as(ada)('changePassword', { body: { currentPassword: PASSWORD, newPassword: OTHER_PASSWORD } }),
+        b.as(other)('deleteMe', DELETE_ME),
+      ])
+      expectOneOf(t, answers, '204,422', '204,401', '401,204', '422,204')
+      const stays = answers[0].status === 204
+      t.equal((await as()('login', { body: { username: ada.username, password: OTHER_PASSWORD } })).status, stays ? 200 : 401)
+    })
+  })
+
   for (const [what, end] of Object.entries<(person: Person) => Promise<unknown>>({
     changePassword: (person) => as(person)('changePassword', { body: { currentPassword: PASSWORD, newPassword: OTHER_PASSWORD }, expect: 204 }),
     deleteMe: (person) => as(person)('deleteMe', { ...DELETE_ME, expect: 204 }),

@@ -16,7 +16,10 @@ const THROWN: Readonly<Record<string, readonly [thrown: () => unknown, verdict: 
     INTERNAL,
   ],
   'an error that calls itself a client error': [() => Object.assign(new Error('node_modules'), { statusCode: 400, expose: true }), INTERNAL],
-  'an error of validation': [() => Object.assign(new Error('x'), { validation: [{ message: '/work/x' }], validationContext: 'body' }), INTERNAL],
+  'an error of validation': [
+    () => Object.assign(new Error('x'), { validation: [{ message: '/srv/docket/x' }], validationContext: 'body' }),
+    INTERNAL,
+  ],
   'an error of the token library': [() => Object.assign(new Error('FAST_JWT_INVALID_KEY'), { code: 'FAST_JWT_INVALID_KEY' }), INTERNAL],
   'an error without a message': [() => new Error(''), INTERNAL],
   'a type error': [() => new TypeError("Cannot read properties of undefined (reading 'password_hash')"), INTERNAL],
