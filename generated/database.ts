@@ -2,9 +2,23 @@
 
 import type { ColumnType } from "kysely";
 
+export type ChangeType = "list.created" | "list.deleted" | "list.updated" | "reminder.created" | "reminder.deleted" | "reminder.fired" | "reminder.updated" | "task.created" | "task.deleted" | "task.updated";
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
+
+export type Json = JsonValue;
+
+export type JsonArray = JsonValue[];
+
+export type JsonObject = {
+  [x: string]: JsonValue | undefined;
+};
+
+export type JsonPrimitive = boolean | number | string | null;
+
+export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type LoginThrottleKind = "account" | "address" | "pair";
 
@@ -46,6 +60,22 @@ export interface Categories {
   name: string;
   open_tasks: number;
   owner_id: string;
+}
+
+export interface ChangeHorizons {
+  owner_id: string;
+  sequence: number;
+}
+
+export interface Changes {
+  actor_id: string | null;
+  occurred_at: string;
+  owner_id: string;
+  resource_id: string;
+  sequence: number;
+  state: Json | null;
+  type: ChangeType;
+  version: number;
 }
 
 export interface Lists {
@@ -135,6 +165,8 @@ export interface DB {
   api_tokens: ApiTokens;
   audit_events: AuditEvents;
   categories: Categories;
+  change_horizons: ChangeHorizons;
+  changes: Changes;
   lists: Lists;
   login_throttles: LoginThrottles;
   mail_tokens: MailTokens;

@@ -2,6 +2,19 @@
 
 CREATE EXTENSION IF NOT EXISTS btree_gin WITH SCHEMA public;
 
+CREATE TYPE public.change_type AS ENUM (
+    'list.created',
+    'list.updated',
+    'list.deleted',
+    'task.created',
+    'task.updated',
+    'task.deleted',
+    'reminder.created',
+    'reminder.updated',
+    'reminder.fired',
+    'reminder.deleted'
+);
+
 CREATE TYPE public.login_throttle_kind AS ENUM (
     'pair',
     'address',
@@ -67,6 +80,64 @@ CREATE FUNCTION public.end_of_day(day date, zone text) RETURNS timestamp with ti
       from (select (day + 1)::timestamp at time zone zone) as ends (midnight)
     $$;
 
+CREATE TABLE public.lists (
+    owner_id uuid NOT NULL,
+    id uuid NOT NULL,
+    title text NOT NULL,
+    description text,
+    inbox boolean DEFAULT false NOT NULL,
+    open_tasks integer DEFAULT 0 NOT NULL,
+    completed_tasks integer DEFAULT 0 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT lists_completed_tasks_check CHECK ((completed_tasks >= 0)),
+    CONSTRAINT lists_description_check CHECK ((char_length(description) <= 2000)),
+    CONSTRAINT lists_open_tasks_check CHECK ((open_tasks >= 0)),
+    CONSTRAINT lists_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
+)
+WITH (fillfactor='80');
+
+CREATE FUNCTION public.list_state(list public.lists) RETURNS json
+    LANGUAGE sql STABLE
+    AS $$
+      select to_json(state) from (
+        select list.id, list.title, list.description, list.inbox, list.open_tasks, list.completed_tasks, list.version, list.created_at, list.updated_at
+      ) as state
+    $$;
+
+CREATE FUNCTION public.lists_log() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    declare
+      last bigint;
+    begin
+      if tg_op = 'DELETE' then
+        if not exists (select from users where id = old.owner_id) then return null; end if;
+        last := lock_changes(old.owner_id);
+        insert into changes (owner_id, sequence, type, resource_id, version, actor_id, occurred_at)
+        values (old.owner_id, last + 1, 'list.deleted', old.id, old.version + 1, old.owner_id, clock_timestamp());
+        return null;
+      end if;
+      if tg_op = 'UPDATE' and not exists (select from lists where owner_id = new.owner_id and id = new.id and version = new.version) then
+        return null;
+      end if;
+      last := lock_changes(new.owner_id);
+      insert into changes (owner_id, sequence, type, resource_id, version, state, actor_id, occurred_at)
+      values (new.owner_id, last + 1, case tg_op when 'INSERT' then 'list.created' else 'list.updated' end::change_type, new.id, new.version,
+        list_state(new), new.owner_id, clock_timestamp());
+      return null;
+    end $$;
+
+CREATE FUNCTION public.lock_changes(owner uuid) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      perform pg_advisory_xact_lock(hashtextextended(owner::text, 1));
+      -- A statement of its own: it sees what was committed while we waited.
+      return coalesce((select max(sequence) from changes where owner_id = owner), 0);
+    end $$;
+
 CREATE FUNCTION public.search_form(words text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
@@ -88,6 +159,38 @@ CREATE FUNCTION public.search_vector(title text, description text, categories te
         search_form(concat_ws(' ', title, description, array_to_string(categories, ' '))),
         '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
     $_$;
+
+CREATE TABLE public.tasks (
+    owner_id uuid NOT NULL,
+    id uuid NOT NULL,
+    list_id uuid NOT NULL,
+    title text NOT NULL,
+    description text,
+    completed_at timestamp(3) with time zone,
+    completed boolean GENERATED ALWAYS AS ((completed_at IS NOT NULL)) STORED NOT NULL,
+    priority public.task_priority NOT NULL,
+    categories text[] NOT NULL,
+    due_on date,
+    due_at timestamp(3) with time zone,
+    time_zone text,
+    search tsvector DEFAULT ''::tsvector NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    updated_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT tasks_categories_check CHECK ((cardinality(categories) <= 10)),
+    CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
+    CONSTRAINT tasks_time_zone_check CHECK (((time_zone IS NULL) OR ((now() AT TIME ZONE time_zone) IS NOT NULL))),
+    CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
+);
+
+CREATE FUNCTION public.task_state(task public.tasks) RETURNS json
+    LANGUAGE sql STABLE
+    AS $$
+      select to_json(state) from (
+        select task.id, task.list_id, task.title, task.description, task.completed_at, task.priority, task.categories, task.due_on, task.due_at,
+          task.time_zone, task.version, task.created_at, task.updated_at
+      ) as state
+    $$;
 
 CREATE FUNCTION public.tasks_count() RETURNS trigger
     LANGUAGE plpgsql
@@ -165,6 +268,56 @@ CREATE FUNCTION public.tasks_derive() RETURNS trigger
       return new;
     end $$;
 
+CREATE FUNCTION public.tasks_log_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+      begin
+        with owners as materialized (
+          select owner_id, lock_changes(owner_id) as last from (select distinct owner_id from written where exists (select from users where id = owner_id) order by owner_id) as sorted
+        )
+        insert into changes (owner_id, sequence, type, resource_id, version, state, actor_id, occurred_at)
+        select owner_id, last + row_number() over (partition by owner_id order by id), 'task.deleted', id, version + 1, null,
+          owner_id, clock_timestamp()
+        from written join owners using (owner_id);
+        return null;
+      end $$;
+
+CREATE FUNCTION public.tasks_log_insert() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+      begin
+        with owners as materialized (
+          select owner_id, lock_changes(owner_id) as last from (select distinct owner_id from written  order by owner_id) as sorted
+        )
+        insert into changes (owner_id, sequence, type, resource_id, version, state, actor_id, occurred_at)
+        select owner_id, last + row_number() over (partition by owner_id order by id), 'task.created', id, version, task_state(written),
+          owner_id, clock_timestamp()
+        from written join owners using (owner_id);
+        return null;
+      end $$;
+
+CREATE FUNCTION public.tasks_log_update() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+      begin
+        with owners as materialized (
+          select owner_id, lock_changes(owner_id) as last from (select distinct owner_id from written  order by owner_id) as sorted
+        )
+        insert into changes (owner_id, sequence, type, resource_id, version, state, actor_id, occurred_at)
+        select owner_id, last + row_number() over (partition by owner_id order by id), 'task.updated', id, version, task_state(written),
+          owner_id, clock_timestamp()
+        from written join owners using (owner_id);
+        return null;
+      end $$;
+
+CREATE FUNCTION public.users_forget_changes() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      delete from changes where owner_id = old.id;
+      return null;
+    end $$;
+
 CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -220,23 +373,21 @@ CREATE TABLE public.categories (
     CONSTRAINT categories_open_tasks_check CHECK ((open_tasks >= 0))
 );
 
-CREATE TABLE public.lists (
+CREATE TABLE public.change_horizons (
     owner_id uuid NOT NULL,
-    id uuid NOT NULL,
-    title text NOT NULL,
-    description text,
-    inbox boolean DEFAULT false NOT NULL,
-    open_tasks integer DEFAULT 0 NOT NULL,
-    completed_tasks integer DEFAULT 0 NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp(3) with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT lists_completed_tasks_check CHECK ((completed_tasks >= 0)),
-    CONSTRAINT lists_description_check CHECK ((char_length(description) <= 2000)),
-    CONSTRAINT lists_open_tasks_check CHECK ((open_tasks >= 0)),
-    CONSTRAINT lists_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
-)
-WITH (fillfactor='80');
+    sequence bigint NOT NULL
+);
+
+CREATE TABLE public.changes (
+    owner_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    type public.change_type NOT NULL,
+    resource_id uuid NOT NULL,
+    version integer NOT NULL,
+    state json,
+    actor_id uuid,
+    occurred_at timestamp(3) with time zone NOT NULL
+);
 
 CREATE TABLE public.login_throttles (
     key text NOT NULL,
@@ -284,29 +435,6 @@ CREATE TABLE public.signing_key (
     CONSTRAINT signing_key_singleton_check CHECK (singleton)
 );
 
-CREATE TABLE public.tasks (
-    owner_id uuid NOT NULL,
-    id uuid NOT NULL,
-    list_id uuid NOT NULL,
-    title text NOT NULL,
-    description text,
-    completed_at timestamp(3) with time zone,
-    completed boolean GENERATED ALWAYS AS ((completed_at IS NOT NULL)) STORED NOT NULL,
-    priority public.task_priority NOT NULL,
-    categories text[] NOT NULL,
-    due_on date,
-    due_at timestamp(3) with time zone,
-    time_zone text,
-    search tsvector DEFAULT ''::tsvector NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    created_at timestamp(3) with time zone NOT NULL,
-    updated_at timestamp(3) with time zone NOT NULL,
-    CONSTRAINT tasks_categories_check CHECK ((cardinality(categories) <= 10)),
-    CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
-    CONSTRAINT tasks_time_zone_check CHECK (((time_zone IS NULL) OR ((now() AT TIME ZONE time_zone) IS NOT NULL))),
-    CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
-);
-
 CREATE TABLE public.users (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -332,6 +460,12 @@ ALTER TABLE ONLY public.audit_events
 
 ALTER TABLE ONLY public.categories
     ADD CONSTRAINT categories_pkey PRIMARY KEY (owner_id, name);
+
+ALTER TABLE ONLY public.change_horizons
+    ADD CONSTRAINT change_horizons_pkey PRIMARY KEY (owner_id);
+
+ALTER TABLE ONLY public.changes
+    ADD CONSTRAINT changes_pkey PRIMARY KEY (owner_id, sequence);
 
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_pkey PRIMARY KEY (owner_id, id);
@@ -408,6 +542,10 @@ CREATE TRIGGER audit_events_are_kept BEFORE DELETE OR UPDATE ON public.audit_eve
 
 CREATE TRIGGER audit_events_are_not_truncated BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_events_are_kept();
 
+CREATE CONSTRAINT TRIGGER lists_log AFTER INSERT OR DELETE ON public.lists DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.lists_log();
+
+CREATE CONSTRAINT TRIGGER lists_log_changed AFTER UPDATE ON public.lists DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.version <> new.version)) EXECUTE FUNCTION public.lists_log();
+
 CREATE TRIGGER tasks_count_added AFTER INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_count();
 
 CREATE TRIGGER tasks_count_changed AFTER UPDATE OF list_id, completed_at, categories ON public.tasks FOR EACH ROW WHEN (((old.list_id <> new.list_id) OR ((old.completed_at IS NULL) <> (new.completed_at IS NULL)) OR (old.categories <> new.categories))) EXECUTE FUNCTION public.tasks_count();
@@ -416,6 +554,14 @@ CREATE TRIGGER tasks_count_removed AFTER DELETE ON public.tasks REFERENCING OLD 
 
 CREATE TRIGGER tasks_derive BEFORE INSERT OR UPDATE OF title, description, categories, due_on, time_zone ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_derive();
 
+CREATE TRIGGER tasks_log_delete AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_log_delete();
+
+CREATE TRIGGER tasks_log_insert AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_log_insert();
+
+CREATE TRIGGER tasks_log_update AFTER UPDATE ON public.tasks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_log_update();
+
+CREATE TRIGGER users_forget_changes AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_forget_changes();
+
 CREATE TRIGGER users_move_all_day_tasks AFTER UPDATE OF time_zone ON public.users FOR EACH ROW WHEN ((old.time_zone <> new.time_zone)) EXECUTE FUNCTION public.users_move_all_day_tasks();
 
 ALTER TABLE ONLY public.api_tokens
@@ -423,6 +569,9 @@ ALTER TABLE ONLY public.api_tokens
 
 ALTER TABLE ONLY public.categories
     ADD CONSTRAINT categories_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.change_horizons
+    ADD CONSTRAINT change_horizons_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;

@@ -39,6 +39,8 @@ t.test('deleteMe', async (t) => {
     t.same(before, {
       'api_tokens.user_id': 1,
       'categories.owner_id': 2,
+      'changes.actor_id': 6,
+      'changes.owner_id': 6,
       'lists.owner_id': 2,
       'mail_tokens.user_id': 1,
       'sessions.user_id': 2,
