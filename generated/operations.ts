@@ -35,6 +35,8 @@ export const operations = {
   updateTask: { method: 'PATCH', path: '/tasks/{taskId}', tag: 'tasks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:write'], defaults: [] },
   deleteTask: { method: 'DELETE', path: '/tasks/{taskId}', tag: 'tasks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:write'], defaults: [] },
   listCategories: { method: 'GET', path: '/categories', tag: 'tasks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:read'], defaults: ['limit'] },
+  listChanges: { method: 'GET', path: '/changes', tag: 'changes', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:read'], defaults: ['limit'] },
+  streamEvents: { method: 'GET', path: '/events', tag: 'changes', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:read'], defaults: [] },
   listUsers: { method: 'GET', path: '/admin/users', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: ['limit'] },
   getUser: { method: 'GET', path: '/admin/users/{userId}', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: [] },
   updateUser: { method: 'PATCH', path: '/admin/users/{userId}', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: [] },

@@ -1,6 +1,7 @@
 import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
+import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import type { Worker } from './jobs/definitions.ts'
 
@@ -9,4 +10,5 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...accountMailWorkers(context),
   ...authWorkers(context),
   ...auditWorkers(context),
+  ...changeWorkers(context),
 ]
