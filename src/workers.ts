@@ -2,7 +2,7 @@ import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
 import type { WorkerContext } from './context.ts'
-import type { Worker } from './jobs/definitions.ts'
+import type { Sweep, Worker } from './jobs/definitions.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
@@ -10,3 +10,6 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...authWorkers(context),
   ...auditWorkers(context),
 ]
+
+/** Every sweep, likewise. */
+export const createSweeps = (_context: WorkerContext): readonly Sweep[] => []

@@ -5,8 +5,9 @@ import type { Logger } from 'pino'
 import type { Database, DatabaseConnection } from '../database/database.ts'
 import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
 import { unavailable } from '../problem.ts'
-import { type JobDefinition, PermanentFailure, type Worker } from './definitions.ts'
+import { type JobDefinition, PermanentFailure, type Sweep, type Worker } from './definitions.ts'
 import { DEAD_JOBS, prepareQueues, prepareSchedules } from './queues.ts'
+import { Sweeping } from './sweeping.ts'
 
 /** A job that was given up, with its error; it is kept for 90 days. */
 export type DeadJob = Readonly<{ id: string; name: string; payload: object; error: string; sentAt: Date; givenUpAt: Date }>
@@ -16,6 +17,8 @@ export type JobSettings = Readonly<{
   works: boolean
   /** How often a worker looks for jobs that nobody told it of: those that are due again, and those of a killed process. Seconds, 0.5 or more. */
   pollSeconds?: number
+  /** How often a sweep runs that nobody wakes. Seconds. */
+  sweepSeconds?: number
   /** How often one of the instances looks for jobs that have run out of time. Seconds, 1 or more. */
   superviseSeconds?: number
   /** How long running jobs may go on when the process is told to stop; the default leaves main.ts the time for the rest. */
@@ -46,6 +49,7 @@ export class Jobs {
   #lastComplaint = Number.NEGATIVE_INFINITY
   /** What wakes the workers of each job. */
   readonly #wake = new Map<string, () => void>()
+  #sweepings: readonly Sweeping[] = []
 
   constructor(connection: DatabaseConnection, settings: JobSettings, logger: Logger) {
     this.#connection = connection
@@ -56,6 +60,7 @@ export class Jobs {
       // Without a message some may have been lost.
       if (message === undefined) for (const wake of this.#wake.values()) wake()
       else if (message.startsWith(MESSAGE)) this.#wake.get(message.slice(MESSAGE.length))?.()
+      for (const sweeping of this.#sweepings) sweeping.hear(message)
     })
   }
 
@@ -92,23 +97,21 @@ export class Jobs {
   }
 
   /**
-   * Makes sending possible and starts the workers. If the database or its schema is not there yet, that happens later, by itself.
+   * Makes sending possible and starts the workers and the sweeps. If the database or its schema is not there yet, that happens later, by itself.
    * @param workers every job, also where none are worked: their queues must exist before anything is sent
    */
-  async start(workers: readonly Worker[]): Promise<void> {
-    const names = workers.map(({ definition }) => definition.name)
-    const twice = names.find((name, index) => names.indexOf(name) !== index)
-    if (twice !== undefined) throw new Error(`Two jobs are named ${twice}.`)
+  async start(workers: readonly Worker[], sweeps: readonly Sweep[] = []): Promise<void> {
+    requireDifferentNames([...workers.map(({ definition }) => definition), ...sweeps])
     try {
-      await this.#open(workers)
+      await this.#open(workers, sweeps)
     } catch (error) {
       this.#complain(error)
-      void this.#openLater(workers)
+      void this.#openLater(workers, sweeps)
     }
   }
 
   /**
-   * Takes no further jobs, and resolves when those that run have ended, or have been given back for a later try because they take too long.
+   * Takes no further jobs, and resolves when those that run have ended, sweeps too, or have been given back for a later try because they take too long.
    * Sending goes on until the database is closed.
    */
   stop(): Promise<void> {
@@ -116,20 +119,20 @@ export class Jobs {
     return this.#stopped
   }
 
-  async #openLater(workers: readonly Worker[]): Promise<void> {
+  async #openLater(workers: readonly Worker[], sweeps: readonly Sweep[]): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await sleep(RESTART_MILLISECONDS, undefined, { ref: false, signal: this.#stopping.signal }).catch(() => undefined)
       if (this.#stopping.signal.aborted) return
       try {
-        return await this.#open(workers)
+        return await this.#open(workers, sweeps)
       } catch (error) {
         if (!this.#stopping.signal.aborted) this.#complain(error)
       }
     }
   }
 
-  async #open(workers: readonly Worker[]): Promise<void> {
-    const { works, superviseSeconds = 30 } = this.#settings
+  async #open(workers: readonly Worker[], sweeps: readonly Sweep[]): Promise<void> {
+    const { works, sweepSeconds = 1, superviseSeconds = 30 } = this.#settings
     const definitions = workers.map(({ definition }) => definition)
     const boss = new PgBoss({
       db: { executeSql: this.#connection.executeSql },
@@ -153,6 +156,7 @@ export class Jobs {
       }
       this.#stopping.signal.throwIfAborted()
       this.#boss = boss
+      if (works) this.#sweepings = sweeps.map((sweep) => new Sweeping(sweep, sweepSeconds * 1000, this.#stopping.signal, this.#logger))
     } catch (error) {
       await boss.stop({ graceful: false }).catch(() => undefined)
       throw error
@@ -197,7 +201,8 @@ export class Jobs {
     this.#stopping.abort()
     const boss = this.#boss
     if (boss === undefined) return
-    const ended = Promise.all([...this.#wake.keys()].map((name) => boss.offWork(name)))
+    const workersEnded = [...this.#wake.keys()].map((name) => boss.offWork(name))
+    const ended = Promise.all([...workersEnded, ...this.#sweepings.map((sweeping) => sweeping.ended)])
     await Promise.race([ended, sleep(this.#settings.stopMilliseconds ?? 6000, undefined, { ref: false })])
     const givenBack = boss.stop({ graceful: false }).catch((error) => this.#complain(error))
     await Promise.race([givenBack, sleep(GIVE_BACK_MILLISECONDS, undefined, { ref: false })])
@@ -208,6 +213,12 @@ export class Jobs {
     this.#lastComplaint = performance.now()
     this.#logger.warn({ error: (error as Error).message }, 'jobs cannot be worked at the moment')
   }
+}
+
+function requireDifferentNames(named: readonly Readonly<{ name: string }>[]): void {
+  const names = named.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new Error(`Two jobs are named ${twice}.`)
 }
 
 function rejectWhen(signal: AbortSignal): Promise<never> {

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import type { WorkerContext } from '../../src/context.ts'
 import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
-import type { Worker } from '../../src/jobs/definitions.ts'
+import type { Sweep, Worker } from '../../src/jobs/definitions.ts'
 import { type JobSettings, Jobs } from '../../src/jobs/jobs.ts'
 import { updateSchema } from '../../src/schema.ts'
 import { createWorkers } from '../../src/workers.ts'
@@ -15,7 +15,13 @@ import { createDatabase, testConfig } from './app.ts'
 export type TestJobs = Readonly<{ jobs: Jobs; db: Database; logged: readonly Record<string, unknown>[]; close(): Promise<void> }>
 
 /** The jobs of an instance without its server, over a database of its own unless one is given, by URL or by directory. They end with the test. */
-export async function startJobs(t: Test, workers: readonly Worker[], settings: Partial<JobSettings> = {}, database?: string): Promise<TestJobs> {
+export async function startJobs(
+  t: Test,
+  workers: readonly Worker[],
+  settings: Partial<JobSettings> = {},
+  database?: string,
+  createSweeps: (db: Database, jobs: Jobs) => readonly Sweep[] = () => [],
+): Promise<TestJobs> {
   const url = database ?? (await createDatabase(t))
   const logged: Record<string, unknown>[] = []
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
@@ -29,7 +35,7 @@ export async function startJobs(t: Test, workers: readonly Worker[], settings: P
     return closed
   }
   t.teardown(close)
-  await jobs.start(workers)
+  await jobs.start(workers, createSweeps(connection.jobDb, jobs))
   return { jobs, db: connection.db, logged, close }
 }
 
