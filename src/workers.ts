@@ -3,7 +3,7 @@ import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
 import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
-import type { Worker } from './jobs/definitions.ts'
+import type { Sweep, Worker } from './jobs/definitions.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
@@ -12,3 +12,6 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...auditWorkers(context),
   ...changeWorkers(context),
 ]
+
+/** Every sweep, likewise. */
+export const createSweeps = (_context: WorkerContext): readonly Sweep[] => []

@@ -1,5 +1,5 @@
 export type { Account } from './account.js'
-export type { Admin, AuditQuery, UserQuery } from './admin.js'
+export type { Admin, AuditQuery, DeadJobQuery, UserQuery } from './admin.js'
 export type { ApiTokens } from './api-tokens.js'
 export type { Auth } from './auth.js'
 export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
@@ -20,6 +20,7 @@ export type {
   CreatedApiToken,
   Credentials,
   CurrentPassword,
+  DeadJob,
   EmailChange,
   EmailVerification,
   InvalidField,

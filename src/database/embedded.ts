@@ -33,6 +33,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
       db,
       reservedDb: db,
       patientDb: db,
+      jobDb: db,
       executeSql: executeSqlOn(pglite),
       notifications,
       async close() {
