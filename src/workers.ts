@@ -2,6 +2,7 @@ import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
 import type { WorkerContext } from './context.ts'
+import { idempotencyWorkers } from './idempotency/jobs.ts'
 import type { Worker } from './jobs/definitions.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
@@ -9,4 +10,5 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...accountMailWorkers(context),
   ...authWorkers(context),
   ...auditWorkers(context),
+  ...idempotencyWorkers(context),
 ]
