@@ -2,7 +2,7 @@ export type { Account } from './account.js'
 export type { Admin, AuditQuery, UserQuery } from './admin.js'
 export type { ApiTokens } from './api-tokens.js'
 export type { Auth } from './auth.js'
-export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+export type { Answer, Call, CallOptions, ChangeOptions, CreateOptions, ReadOptions, Versioned } from './call.js'
 export { createDocket, type Docket, type DocketOptions } from './docket.js'
 export { DocketConnectionError, DocketError } from './errors.js'
 export type {
