@@ -24,9 +24,10 @@ export function createIdempotency(context: Context, handlersOver: (context: Cont
   const records = new Records(context.keys)
 
   const outcomeOf = async (trx: Transaction, request: KeyedRequest, perform: (handlers: Handlers) => Promise<Rendered>): Promise<Outcome> => {
-    if (!(await tryLockRequest(trx, request))) return inProgress()
+    const locked = await tryLockRequest(trx, request)
     const record = await findRecord(trx, request)
     if (record !== undefined) return replayOf(record, request)
+    if (!locked) return inProgress()
     const outcome = await recovering(trx, () => perform(handlersOver(inside(context, trx)))).catch(problemOf)
     if (!PASSING.includes(outcome.status)) await saveRecord(trx, request, records.make(request, outcome))
     return outcome
