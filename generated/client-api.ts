@@ -2695,7 +2695,10 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description You have 100 API tokens already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. */
+            /**
+             * @description You have 100 API tokens already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+             *     Or its answer cannot be read any more, because the server's keys were replaced.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -1726,6 +1726,7 @@ export type CreateApiTokenErrors = {
     403: Problem;
     /**
      * You have 100 API tokens already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+     * Or its answer cannot be read any more, because the server's keys were replaced.
      *
      */
     409: Problem;
