@@ -1425,7 +1425,7 @@ export interface components {
          * @description What went wrong, for programs to decide by.
          * @enum {string}
          */
-        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "CURSOR_EXPIRED" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
+        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "CURSOR_EXPIRED" | "IDEMPOTENCY_IN_PROGRESS" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "IDEMPOTENCY_MISMATCH" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
         InvalidField: {
             in: components["schemas"]["FieldLocation"];
             /**
@@ -1757,6 +1757,40 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`). */
+        ValidationFailedOrMismatch: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description The request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. Or its answer cannot be read any more,
+         *     because the server's keys were replaced (`CONFLICT`, without `Retry-After`).
+         */
+        InProgress: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Retry-After": components["headers"]["Retry-After-If-Running"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:docket:problem:idempotency-in-progress",
+                 *       "title": "Request in progress",
+                 *       "status": 409,
+                 *       "detail": "The request with this Idempotency-Key is still being carried out. Try again in a moment.",
+                 *       "code": "IDEMPOTENCY_IN_PROGRESS",
+                 *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description There are too many requests. Try again after `Retry-After` seconds. */
         TooManyRequests: {
             headers: {
@@ -1866,6 +1900,11 @@ export interface components {
         IfMatch: string;
         /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
         IfNoneMatch: string;
+        /**
+         * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         */
+        IdempotencyKey: string;
         /** @description Only completed (`true`) or only open tasks (`false`). */
         Completed: boolean;
         /** @description Only tasks with this priority, or with any of several. */
@@ -1911,6 +1950,8 @@ export interface components {
          * @example "3"
          */
         ETag: string;
+        /** @description This is the answer to an earlier request with the same `Idempotency-Key`. */
+        "Idempotency-Replayed": "true";
         /**
          * @description The next page (RFC 8288), while there is one.
          * @example </api/v1/tasks?limit=20&cursor=eyJ2IjoiLWNyZWF0ZWRBdCJ9>; rel="next"
@@ -1921,6 +1962,11 @@ export interface components {
          * @example 1
          */
         "Retry-After": string;
+        /**
+         * @description Seconds to wait before the next try, while the first request is being carried out.
+         * @example 1
+         */
+        "Retry-After-If-Running": string;
         /**
          * @description The quota (`q`, requests) of each window (`w`, seconds) that this request counts in, as in draft-ietf-httpapi-ratelimit-headers.
          * @example "user";q=1200;w=60
@@ -2399,7 +2445,13 @@ export interface operations {
     resendVerification: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2410,6 +2462,7 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["No-Store"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2417,7 +2470,8 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            422: components["responses"]["ValidationFailed"];
+            409: components["responses"]["InProgress"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -2777,7 +2831,13 @@ export interface operations {
     createApiToken: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2793,6 +2853,7 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2802,29 +2863,23 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description You have 100 API tokens already. */
+            /**
+             * @description You have 100 API tokens already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+             *     Or its answer cannot be read any more, because the server's keys were replaced.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After-If-Running"];
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:docket:problem:conflict",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "There are 100 API tokens already. Revoke one first.",
-                     *       "code": "CONFLICT",
-                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyTries"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -2899,7 +2954,13 @@ export interface operations {
     createList: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -2916,6 +2977,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     Location: components["headers"]["Location"];
                     ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2925,9 +2987,10 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
+            409: components["responses"]["InProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -3135,7 +3198,13 @@ export interface operations {
     createListTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The list's id. */
                 listId: components["parameters"]["ListId"];
@@ -3155,6 +3224,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     Location: components["headers"]["Location"];
                     ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3165,9 +3235,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["InProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -3234,7 +3305,13 @@ export interface operations {
     createTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3251,6 +3328,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     Location: components["headers"]["Location"];
                     ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3261,9 +3339,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["InProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

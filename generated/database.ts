@@ -78,6 +78,15 @@ export interface Changes {
   version: number;
 }
 
+export interface IdempotencyRecords {
+  answer: Buffer;
+  created_at: Generated<string>;
+  fingerprint: Buffer;
+  key: string;
+  operation: string;
+  user_id: string;
+}
+
 export interface Lists {
   completed_tasks: Generated<number>;
   created_at: Generated<string>;
@@ -167,6 +176,7 @@ export interface DB {
   categories: Categories;
   change_horizons: ChangeHorizons;
   changes: Changes;
+  idempotency_records: IdempotencyRecords;
   lists: Lists;
   login_throttles: LoginThrottles;
   mail_tokens: MailTokens;

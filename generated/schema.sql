@@ -319,6 +319,14 @@ CREATE FUNCTION public.users_forget_changes() RETURNS trigger
       return null;
     end $$;
 
+CREATE FUNCTION public.users_forget_idempotency_records() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      delete from idempotency_records where user_id = old.id;
+      return null;
+    end $$;
+
 CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -388,6 +396,18 @@ CREATE TABLE public.changes (
     state json,
     actor_id uuid,
     occurred_at timestamp(3) with time zone NOT NULL
+);
+
+CREATE TABLE public.idempotency_records (
+    user_id uuid NOT NULL,
+    operation text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_records_fingerprint_check CHECK ((length(fingerprint) = 32)),
+    CONSTRAINT idempotency_records_key_check CHECK ((char_length(key) <= 255)),
+    CONSTRAINT idempotency_records_operation_check CHECK ((char_length(operation) <= 64))
 );
 
 CREATE TABLE public.login_throttles (
@@ -468,6 +488,9 @@ ALTER TABLE ONLY public.change_horizons
 ALTER TABLE ONLY public.changes
     ADD CONSTRAINT changes_pkey PRIMARY KEY (owner_id, sequence);
 
+ALTER TABLE ONLY public.idempotency_records
+    ADD CONSTRAINT idempotency_records_pkey PRIMARY KEY (user_id, operation, key);
+
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_pkey PRIMARY KEY (owner_id, id);
 
@@ -496,6 +519,8 @@ CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (actor_id,
 CREATE INDEX audit_events_by_time ON public.audit_events USING brin (occurred_at);
 
 CREATE INDEX audit_events_by_user ON public.audit_events USING btree (user_id, id);
+
+CREATE INDEX idempotency_records_by_age ON public.idempotency_records USING btree (created_at);
 
 CREATE INDEX list_tasks ON public.tasks USING btree (owner_id, list_id, id);
 
@@ -562,6 +587,8 @@ CREATE TRIGGER tasks_log_insert AFTER INSERT ON public.tasks REFERENCING NEW TAB
 CREATE TRIGGER tasks_log_update AFTER UPDATE ON public.tasks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_log_update();
 
 CREATE TRIGGER users_forget_changes AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_forget_changes();
+
+CREATE TRIGGER users_forget_idempotency_records AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_forget_idempotency_records();
 
 CREATE TRIGGER users_move_all_day_tasks AFTER UPDATE OF time_zone ON public.users FOR EACH ROW WHEN ((old.time_zone <> new.time_zone)) EXECUTE FUNCTION public.users_move_all_day_tasks();
 

@@ -18,6 +18,7 @@ import { guardFront, sendFrontHeaders } from './http/front.ts'
 import { renderProblems } from './http/problems.ts'
 import { limitRequests } from './http/rate-limits.ts'
 import { createServer } from './http/server.ts'
+import { createIdempotency } from './idempotency/idempotency.ts'
 
 /**
  * The server, ready to listen: what every request passes, in this order, then the operations of openapi.yaml.
@@ -55,9 +56,11 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
     streams.close()
   })
   app.addHook('onClose', () => Promise.allSettled([identity.lastUses.close(), apiTokens.lastUses.close()]))
+  const handlersOver = (over: Context) => decorate(createHandlers(over, identity, apiTokens, streams))
   bindContract(app, {
     spec,
-    handlers: decorate(createHandlers(context, identity, apiTokens, streams)),
+    handlers: handlersOver(context),
+    idempotency: createIdempotency(context, handlersOver),
     security: {
       authenticators: {
         bearerAuth: identity.accessTokens,

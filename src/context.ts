@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
-import type { Database } from './database/database.ts'
+import type { Database, Transaction } from './database/database.ts'
 import type { Notifications } from './database/notifications.ts'
 import type { Cursors } from './database/pagination.ts'
 import type { Jobs } from './jobs/jobs.ts'
@@ -36,5 +36,16 @@ export type Lifecycle = {
   draining: boolean
 }
 
-/** For what must go on while lists and tasks have to wait for the database. */
-export const reserved = (context: Context): Context => ({ ...context, db: context.reservedDb })
+/** For what must go on while lists and tasks have to wait for the database. What is part of a transaction stays in it. */
+export const reserved = (context: Context): Context => (context.db.isTransaction ? context : { ...context, db: context.reservedDb })
+
+/**
+ * For what is to be part of a transaction. What must stay whatever becomes of that goes over reservedDb as ever; only the embedded database has no other
+ * connection, so that everything else would wait for the transaction, and the transaction for it.
+ */
+export const inside = (context: Context, trx: Transaction): Context => ({
+  ...context,
+  db: trx,
+  patientDb: trx,
+  reservedDb: context.reservedDb === context.db ? trx : context.reservedDb,
+})

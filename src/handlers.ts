@@ -14,7 +14,10 @@ import { sessionHandlers } from './sessions/handlers.ts'
 import { taskHandlers } from './tasks/handlers.ts'
 import { userHandlers } from './users/handlers.ts'
 
-/** Every operation of openapi.yaml with its handler: one that is missing does not compile. */
+/**
+ * Every operation of openapi.yaml with its handler: one that is missing does not compile. They are made anew for each request with an Idempotency-Key, over
+ * its transaction: what they keep, or are told of, belongs to what is made once for each server (src/app.ts).
+ */
 export const createHandlers = (context: Context, identity: Identity, apiTokens: ApiTokens, streams: ChangeStreams): Handlers => ({
   ...authHandlers(reserved(context), identity),
   ...userHandlers(context),

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import path from 'node:path'
 import type { Config } from './config.ts'
 
-/** A key of 256 bits, and the id by which what it signed names it. */
+/** A key of 256 bits, and the id by which what it signed or sealed names it. */
 export type Key = Readonly<{ id: string; bytes: Buffer }>
 
-/** The key that signs, and before it those that did: they verify until what they signed has expired. */
+/** The key that signs or seals, and before it those that did: they verify and open until what they made has expired. */
 export type KeyRing = readonly [current: Key, ...previous: Key[]]
 
 /** A ring for each purpose, all derived from the secrets of the settings (HKDF, RFC 5869). */
@@ -16,6 +16,8 @@ export type Keys = Readonly<{
   cursor: KeyRing
   mailToken: KeyRing
   loginThrottle: KeyRing
+  idempotencyFingerprint: KeyRing
+  idempotencyAnswer: KeyRing
 }>
 
 export type Secrets = readonly [current: string, ...previous: string[]]
@@ -28,6 +30,8 @@ export function deriveKeys([current, ...previous]: Secrets): Keys {
     cursor: ring('cursor'),
     mailToken: ring('mail token'),
     loginThrottle: ring('login throttle'),
+    idempotencyFingerprint: ring('idempotency fingerprint'),
+    idempotencyAnswer: ring('idempotency answer'),
   }
 }
 

@@ -3,6 +3,7 @@ import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
 import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
+import { idempotencyWorkers } from './idempotency/jobs.ts'
 import type { Sweep, Worker } from './jobs/definitions.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
@@ -11,6 +12,7 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...authWorkers(context),
   ...auditWorkers(context),
   ...changeWorkers(context),
+  ...idempotencyWorkers(context),
 ]
 
 /** Every sweep, likewise. */

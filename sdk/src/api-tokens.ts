@@ -1,4 +1,4 @@
-import type { Answer, Call, CallOptions } from './call.js'
+import type { Answer, Call, CallOptions, CreateOptions } from './call.js'
 import { createApiToken, listApiTokens, revokeApiToken } from './generated/sdk.gen.js'
 import type { ApiToken, CreatedApiToken, NewApiToken } from './generated/types.gen.js'
 import type { PageQuery } from './lists.js'
@@ -19,8 +19,8 @@ export class ApiTokens {
   }
 
   /** Makes a token for a program: the `token` of a client of its own. It is shown this once. */
-  create(token: NewApiToken, options: CallOptions = {}): Call<Answer<CreatedApiToken>> {
-    return this.#transport.call((wire) => createApiToken({ ...wire, body: token }), options)
+  create(token: NewApiToken, options: CreateOptions = {}): Call<Answer<CreatedApiToken>> {
+    return this.#transport.call((wire) => createApiToken({ ...wire, body: token }), options, { keyed: true })
   }
 
   /** From the answer on, every instance of the server refuses the token. */

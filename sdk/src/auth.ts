@@ -1,4 +1,4 @@
-import type { Answer, Call, CallOptions } from './call.js'
+import type { Answer, Call, CallOptions, CreateOptions } from './call.js'
 import {
   createToken,
   login,
@@ -76,8 +76,8 @@ export class Auth {
   }
 
   /** Has the token for your address mailed once more. */
-  resendVerification(options: CallOptions = {}): Call<Answer<void>> {
-    return this.#transport.call((wire) => resendVerification(wire), options, { harmless: true })
+  resendVerification(options: CreateOptions = {}): Call<Answer<void>> {
+    return this.#transport.call((wire) => resendVerification(wire), options, { keyed: true })
   }
 }
 

@@ -21,6 +21,15 @@ export type CallOptions = Readonly<{
   requestId?: string | undefined
 }>
 
+export type CreateOptions = CallOptions &
+  Readonly<{
+    /**
+     * Names what is to be done, for the server to do it once: 1 to 255 visible ASCII characters. By default each call has a random one, so that it can be
+     * repeated. A program that may itself be interrupted, and then calls again, keeps one of its own.
+     */
+    idempotencyKey?: string
+  }>
+
 export type ChangeOptions = CallOptions &
   Readonly<{
     /** Make the change only to the version with this etag; otherwise fail with `PRECONDITION_FAILED`. */

@@ -1,4 +1,4 @@
-import type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+import type { Answer, Call, CallOptions, ChangeOptions, CreateOptions, ReadOptions, Versioned } from './call.js'
 import { createList, deleteList, getList, listLists, updateList } from './generated/sdk.gen.js'
 import type { ListListsData, ListPatch, NewList, TaskList } from './generated/types.gen.js'
 import type { Pages } from './pages.js'
@@ -20,8 +20,8 @@ export class Lists {
   }
 
   /** Creates an empty list. */
-  create(list: NewList, options: CallOptions = {}): Call<Versioned<TaskList>> {
-    return this.#transport.call((wire) => createList({ ...wire, body: list }), options)
+  create(list: NewList, options: CreateOptions = {}): Call<Versioned<TaskList>> {
+    return this.#transport.call((wire) => createList({ ...wire, body: list }), options, { keyed: true })
   }
 
   /** The list with the number of its open and completed tasks; with `ifNoneMatch`, nothing while it is the version that you have. */

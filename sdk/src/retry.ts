@@ -11,7 +11,8 @@ const LONGEST_RETRY_AFTER = 30_000
  * so: the server also answers it when the connection to its database breaks while it waits to hear that the change was made. It leaves as much open as
  * no answer at all, and after either only what does no harm when it is done twice is repeated: everything but
  *
- * - POST, which would make two of a kind, save where it is `harmless`;
+ * - POST, which would make two of a kind, save where it is `harmless`, or has an Idempotency-Key: then it is answered as it was the first time, or with
+ *   409 while that is still being carried out;
  * - PATCH with `If-Match`: the second would be refused (412) because of the first, and somebody else would seem to be in the way. Any other PATCH is a
  *   merge patch, which sets values (RFC 7396).
  *
@@ -20,8 +21,9 @@ const LONGEST_RETRY_AFTER = 30_000
 export function mayRepeat(failure: Error, { method, headers }: Request, harmless: boolean): boolean {
   const status = failure instanceof DocketError ? failure.status : undefined
   if (status === 429) return true
+  if (failure instanceof DocketError && failure.code === 'IDEMPOTENCY_IN_PROGRESS') return true
   if (status !== 503 && !(failure instanceof DocketConnectionError)) return false
-  return harmless || (method === 'PATCH' ? !headers.has('if-match') : method !== 'POST')
+  return harmless || (method === 'PATCH' ? !headers.has('if-match') : method !== 'POST' || headers.has('idempotency-key'))
 }
 
 /** Milliseconds to wait before the next try, or undefined when that is too long. With full jitter: those who were refused together do not come back together. */

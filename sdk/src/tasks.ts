@@ -1,4 +1,4 @@
-import type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+import type { Answer, Call, CallOptions, ChangeOptions, CreateOptions, ReadOptions, Versioned } from './call.js'
 import { createListTask, createTask, deleteTask, getTask, listCategories, listListTasks, listTasks, updateTask } from './generated/sdk.gen.js'
 import type { Category, ListTasksData, NewListTask, NewTask, Task, TaskPatch } from './generated/types.gen.js'
 import type { PageQuery } from './lists.js'
@@ -31,13 +31,13 @@ export class Tasks {
   }
 
   /** Creates a task in the list `listId`, or in your inbox without one. */
-  create(task: NewTask, options: CallOptions = {}): Call<Versioned<Task>> {
-    return this.#transport.call((wire) => createTask({ ...wire, body: task }), options)
+  create(task: NewTask, options: CreateOptions = {}): Call<Versioned<Task>> {
+    return this.#transport.call((wire) => createTask({ ...wire, body: task }), options, { keyed: true })
   }
 
   /** Creates a task in this list. */
-  createIn(listId: string, task: NewListTask, options: CallOptions = {}): Call<Versioned<Task>> {
-    return this.#transport.call((wire) => createListTask({ ...wire, path: { listId }, body: task }), options)
+  createIn(listId: string, task: NewListTask, options: CreateOptions = {}): Call<Versioned<Task>> {
+    return this.#transport.call((wire) => createListTask({ ...wire, path: { listId }, body: task }), options, { keyed: true })
   }
 
   /** The task; with `ifNoneMatch`, nothing while it is the version that you have. */

@@ -4,6 +4,7 @@ import { DocketConnectionError, DocketError } from './errors.js'
 import { type Client, createClient, createConfig } from './generated/client/index.js'
 import { createToken } from './generated/sdk.gen.js'
 import type { TokenRequest, TokenResult } from './generated/types.gen.js'
+import { newIdempotencyKey } from './idempotency-key.js'
 import { type Page, Pages } from './pages.js'
 import { delayBeforeRetry, mayRepeat } from './retry.js'
 import { Session, type Start, type Tokens } from './session.js'
@@ -39,9 +40,11 @@ type Traits = Readonly<{
   harmless?: boolean
   /** Whether the answer is a stream of events. */
   streams?: boolean
+  /** Whether the server carries it out once for each Idempotency-Key. */
+  keyed?: boolean
 }>
 
-type Options = CallOptions & Readonly<{ ifMatch?: string; ifNoneMatch?: string | undefined }>
+type Options = CallOptions & Readonly<{ ifMatch?: string; ifNoneMatch?: string | undefined; idempotencyKey?: string }>
 
 /** Sends operations: with a token, more than once if need be, and in the end to an answer or an error. */
 export class Transport {
@@ -111,7 +114,8 @@ export class Transport {
   ): Promise<A> {
     const { maxRetries = this.#options.maxRetries } = options
     const session = this.#session
-    const headers = headersOf(options)
+    // The same with every repetition.
+    const headers = headersOf(options, traits)
     let renewed = false
     for (let retries = 0; ; ) {
       let token: string | undefined
@@ -139,8 +143,9 @@ export class Transport {
   }
 }
 
-function headersOf({ ifMatch, ifNoneMatch, requestId }: Options): Record<string, string> {
+function headersOf({ ifMatch, ifNoneMatch, requestId, idempotencyKey }: Options, { keyed }: Traits): Record<string, string> {
   return {
+    ...(keyed && { 'Idempotency-Key': idempotencyKey ?? newIdempotencyKey() }),
     ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
     ...(ifNoneMatch !== undefined && { 'If-None-Match': ifNoneMatch }),
     ...(requestId !== undefined && { 'X-Request-Id': requestId }),

@@ -22,7 +22,7 @@ export async function requestEmailChange(
 ): Promise<void> {
   requireMail(context)
   const { db } = context
-  const me = await requireOwnPassword(db, identity, principal, currentPassword, client)
+  const me = await requireOwnPassword(context, identity, principal, currentPassword, client)
   await db.transaction().execute(async (trx) => {
     const user = await lockUser(trx, me.id)
     if (user === undefined) throw userGone()

@@ -15,7 +15,7 @@ import { requestEmailChange } from './email-change.ts'
 export const accountHandlers = (context: Context, identity: Identity): HandlersOf<'account'> => ({
   async changePassword({ body: { currentPassword, newPassword }, user, client }, respond) {
     const { db } = context
-    const me = await requireOwnPassword(db, identity, user, currentPassword, client)
+    const me = await requireOwnPassword(context, identity, user, currentPassword, client)
     requireAcceptablePassword(newPassword, me, '/newPassword')
     const passwordHash = await identity.passwords.hash(newPassword)
     await identity.sessions.ending(db, async (trx) => {
@@ -36,7 +36,7 @@ export const accountHandlers = (context: Context, identity: Identity): HandlersO
   },
 
   async deleteMe({ body: { currentPassword }, user, client }, respond) {
-    const me = await requireOwnPassword(context.db, identity, user, currentPassword, client)
+    const me = await requireOwnPassword(context, identity, user, currentPassword, client)
     await identity.sessions.ending(context.patientDb, (trx) =>
       deleteUserForGood(trx, user.id, user, client, async () => {
         // Whoever has changed the password meanwhile has not asked for this.

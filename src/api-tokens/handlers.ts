@@ -4,6 +4,7 @@ import { requireOwnPassword, wrongPassword } from '../auth/login.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import { waitingBriefly } from '../database/locks.ts'
+import { inTransaction } from '../database/transactions.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { conflict, emailNotVerified, notFound, Problem } from '../problem.ts'
 import { userGone } from '../users/gone.ts'
@@ -16,7 +17,7 @@ import type { ApiTokens } from './tokens.ts'
 const MOST_TOKENS = 100
 const DAY_MILLISECONDS = 86_400_000
 
-export const apiTokenHandlers = ({ db, cursors }: Context, identity: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
+export const apiTokenHandlers = ({ db, reservedDb, cursors }: Context, identity: Identity, { lastUses }: ApiTokens): HandlersOf<'api-tokens'> => ({
   async listApiTokens({ query: { limit, cursor }, user }, respond) {
     const belongsTo = `api-tokens ${user.id}`
     const after = cursors.after(belongsTo, cursor)
@@ -30,15 +31,15 @@ export const apiTokenHandlers = ({ db, cursors }: Context, identity: Identity, {
     const foreign = scopes.find((scope) => !user.scopes.has(scope))
     if (foreign !== undefined && user.withheldScopes.has(foreign)) throw emailNotVerified()
     if (foreign !== undefined) {
-      await recordEvent(db, client, { action: 'access.denied', userId: user.id, actor: user })
+      await recordEvent(reservedDb, client, { action: 'access.denied', userId: user.id, actor: user })
       throw new Problem('FORBIDDEN', `You may not give the scope ${foreign}: this session does not have it.`)
     }
-    const me = await requireOwnPassword(db, identity, user, currentPassword, client)
+    const me = await requireOwnPassword({ db, reservedDb }, identity, user, currentPassword, client)
 
     const id = newId()
     const createdAt = createdAtOf(id)
     const { token, secretHash } = newApiToken(user.id, id)
-    const row = await db.transaction().execute(async (trx) => {
+    const row = await inTransaction(db, async (trx) => {
       if ((await waitingBriefly(trx, () => lockUser(trx, user.id))) === undefined) throw userGone()
       // A token that outlives the password must not be made with one that was replaced meanwhile.
       if (!(await lockUserOfPassword(trx, me.id, me.password_hash))) throw wrongPassword()

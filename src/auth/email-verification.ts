@@ -4,6 +4,7 @@ import { badMailToken, MailTokens } from '../account-mail/tokens.ts'
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { Client } from '../contract/types.ts'
+import { inTransaction } from '../database/transactions.ts'
 import { userGone } from '../users/gone.ts'
 import { lockUser, updateUser } from '../users/queries.ts'
 import { refusingTaken } from '../users/taken.ts'
@@ -38,7 +39,7 @@ export async function verifyEmail(context: Context, { sessions }: Identity, text
 /** Has the verification mailed once more, unless it has been done or mailed just now. */
 export async function resendVerification(context: Context, userId: string): Promise<void> {
   requireMail(context)
-  await context.db.transaction().execute(async (trx) => {
+  await inTransaction(context.db, async (trx) => {
     const user = await lockUser(trx, userId)
     if (user === undefined) throw userGone()
     if (user.email_verified_at === null) await sendMailToken(context, trx, user, 'verify_email', user.email)

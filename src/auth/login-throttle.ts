@@ -66,14 +66,17 @@ export class LoginThrottle {
 
   /**
    * @param verify looks at the password; undefined when it is wrong. What it throws says nothing about the password, and is not counted
+   * @param db a transaction, when nothing else can be carried out before that ends (inside, in src/context.ts)
    * @returns what verify returned
    * @throws Problem 429 when it is too early for another try, 503 when too many are waiting
    */
-  async attempt<T>({ account, address }: Attempt, verify: () => Promise<T | undefined>): Promise<T | undefined> {
-    await this.#clean()
-    const isKnown = await this.#isKnown(account?.userId, networkOf(address))
+  async attempt<T>({ account, address }: Attempt, verify: () => Promise<T | undefined>, db = this.#db): Promise<T | undefined> {
+    await this.#clean(db)
+    const isKnown = await this.#isKnown(db, account?.userId, networkOf(address))
     const tries = this.#triesOf(account, networkOf(address), isKnown)
-    const outcome = await this.#inTurn(tries[0].key, () => this.#try(tries, isKnown, verify))
+    const work = () => this.#try(db, tries, isKnown, verify)
+    // Whoever has the turn may be waiting for the transaction to end.
+    const outcome = await (db.isTransaction ? work() : this.#inTurn(tries[0].key, work))
     if ('secondsToWait' in outcome) {
       await this.#refused.wait(this.#settings.refusalMilliseconds)
       throw rateLimited('There were too many wrong passwords.', outcome.secondsToWait)
@@ -82,8 +85,8 @@ export class LoginThrottle {
   }
 
   /** Whether the account has logged in from there of late. What is no account costs the same query. */
-  async #isKnown(userId: string | undefined, network: string): Promise<boolean> {
-    const known = await findAddresses(this.#db, userId ?? NOBODY)
+  async #isKnown(db: Database, userId: string | undefined, network: string): Promise<boolean> {
+    const known = await findAddresses(db, userId ?? NOBODY)
     return known.some((address) => address !== null && networkOf(address) === network)
   }
 
@@ -119,24 +122,25 @@ export class LoginThrottle {
   }
 
   async #try<T>(
+    db: Database,
     tries: readonly Tried[],
     isKnown: boolean,
     verify: () => Promise<T | undefined>,
   ): Promise<{ result: T | undefined } | { secondsToWait: number }> {
-    const counted = await insertTries(this.#db, tries, this.#free)
+    const counted = await insertTries(db, tries, this.#free)
     if (counted.length < tries.length) {
-      if (counted.length > 0) await giveTriesBack(this.#db, counted, false)
-      return { secondsToWait: await secondsUntilOpen(this.#db, tries, this.#free) }
+      if (counted.length > 0) await giveTriesBack(db, counted, false)
+      return { secondsToWait: await secondsUntilOpen(db, tries, this.#free) }
     }
     let result: T | undefined
     try {
       if (!isKnown) await this.#slowDown(counted.find(({ kind }) => kind === 'account')?.failures ?? 0)
       result = await verify()
     } catch (error) {
-      await giveTriesBack(this.#db, tries, false)
+      await giveTriesBack(db, tries, false)
       throw error
     }
-    if (result !== undefined) await giveTriesBack(this.#db, tries, true)
+    if (result !== undefined) await giveTriesBack(db, tries, true)
     return { result }
   }
 
@@ -152,10 +156,10 @@ export class LoginThrottle {
     return unavailable('Too many people are logging in at once. Try again in a moment.')
   }
 
-  async #clean(): Promise<void> {
+  async #clean(db: Database): Promise<void> {
     if (performance.now() - this.#cleanedAt < CLEANING_MILLISECONDS) return
     this.#cleanedAt = performance.now()
-    await deleteForgottenTries(this.#db)
+    await deleteForgottenTries(db)
   }
 }
 

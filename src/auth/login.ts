@@ -1,4 +1,5 @@
 import { recordEvent } from '../audit/events.ts'
+import type { Context } from '../context.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
 import { waitingBriefly } from '../database/locks.ts'
@@ -85,22 +86,25 @@ async function scopesOrDenial(
 const isRateLimited = (error: unknown) => error instanceof Problem && error.code === 'RATE_LIMITED'
 
 /**
- * Has somebody who is logged in prove that it is still them, before what a stolen token must not do.
+ * Has somebody who is logged in prove that it is still them, before what a stolen token must not do. A failure is counted and noted down whatever becomes
+ * of the transaction that `db` may be.
  * @throws Problem 422 that names /currentPassword, 429 after too many wrong ones (LoginThrottle)
  */
 export async function requireOwnPassword(
-  db: Database,
+  { db, reservedDb }: Pick<Context, 'db' | 'reservedDb'>,
   { passwords, throttle }: Identity,
   principal: Principal,
   currentPassword: string,
   client: Client,
 ): Promise<UserWithPassword> {
   const found = await findUserWithPassword(db, principal.id)
-  const user = await throttle.attempt({ account: { name: `user ${principal.id}`, userId: principal.id }, address: client.address }, async () =>
-    (await passwords.verify(found?.password_hash, currentPassword)) ? found : undefined,
+  const user = await throttle.attempt(
+    { account: { name: `user ${principal.id}`, userId: principal.id }, address: client.address },
+    async () => ((await passwords.verify(found?.password_hash, currentPassword)) ? found : undefined),
+    reservedDb,
   )
   if (user !== undefined) return user
-  await recordEvent(db, client, { action: 'password.refused', userId: principal.id, actor: principal })
+  await recordEvent(reservedDb, client, { action: 'password.refused', userId: principal.id, actor: principal })
   throw wrongPassword()
 }
 

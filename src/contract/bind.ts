@@ -2,10 +2,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { endEventStreams } from './event-streams.ts'
 import { parseOnly, parseQuery } from './parsing.ts'
 import { strongTags } from './preconditions.ts'
-import { respond, Serializers, senderOf } from './responses.ts'
+import { rendererOf, respond, Serializers, send } from './responses.ts'
 import { clientOf, guardOf, type Security } from './security.ts'
 import { type Operation, type Spec, SpecError } from './spec.ts'
-import type { Answer, Handlers, OperationId, Principal } from './types.ts'
+import type { Answer, Handlers, Idempotency, OperationId, Principal, Rendered } from './types.ts'
 import { codeOf, Validators } from './validation.ts'
 
 declare module 'fastify' {
@@ -22,13 +22,16 @@ type Binding = Readonly<{
   spec: Spec
   handlers: Handlers
   security: Security
+  /** For the operations whose parameters the document has Idempotency-Key among. */
+  idempotency: Idempotency
 }>
 
 /**
  * Makes one route of each operation of openapi.yaml: authentication, validation, the handler and serialisation in this order.
- * @throws SpecError when an operation has no handler, a handler no operation, or a security scheme no authenticator
+ * @throws SpecError when an operation has no handler, a handler no operation, a security scheme no authenticator, or an Idempotency-Key nobody whose it is
  */
-export function bindContract(app: FastifyInstance, { spec, handlers, security }: Binding): void {
+export function bindContract(app: FastifyInstance, binding: Binding): void {
+  const { spec, handlers } = binding
   const ids = new Set(spec.operations.map(({ id }) => id))
   for (const id of ids) if (!Object.hasOwn(handlers, id)) throw new SpecError(`The operation ${id} has no handler.`)
   for (const id of Object.keys(handlers)) if (!ids.has(id)) throw new SpecError(`The handler ${id} belongs to no operation.`)
@@ -44,7 +47,7 @@ export function bindContract(app: FastifyInstance, { spec, handlers, security }:
     app.register(async (scope) => {
       parseOnly(scope, mediaType)
       for (const operation of spec.operations) {
-        if (mediaTypeOf(operation) === mediaType) scope.route(routeOf(operation, spec, handlers, security, validators, serializers))
+        if (mediaTypeOf(operation) === mediaType) scope.route(routeOf(operation, binding, validators, serializers))
       }
     })
   }
@@ -54,14 +57,12 @@ const mediaTypeOf = ({ body }: Operation) => body?.mediaType ?? 'application/jso
 
 function routeOf(
   operation: Operation,
-  spec: Spec,
-  handlers: Handlers,
-  security: Security,
+  { spec, handlers, security, idempotency }: Binding,
   validators: Validators,
   serializers: Serializers,
 ): RouteOptions {
-  const handler = handlers[operation.id as OperationId] as (request: unknown, answer: typeof respond) => Promise<Answer>
-  const send = senderOf(operation, serializers)
+  const id = operation.id as OperationId
+  const render = rendererOf(operation, serializers)
   const validate = {
     params: validators.parameters(operation, 'path'),
     query: validators.parameters(operation, 'query'),
@@ -69,24 +70,38 @@ function routeOf(
     body: validators.body(operation),
   }
   const code = codeOf(operation.responses)
-  const matches = operation.parameters.some(({ name }) => name === 'If-Match')
-  const resumes = operation.parameters.some(({ name }) => name === 'Last-Event-ID')
+  const takes = (header: string) => operation.parameters.some(({ name }) => name === header)
+  const matches = takes('If-Match')
+  const resumes = takes('Last-Event-ID')
+  const keyed = takes('Idempotency-Key')
+  if (keyed && operation.schemes.length === 0) throw new SpecError(`${id} has an Idempotency-Key, which must be somebody's, but is public.`)
 
   const serve = async (request: FastifyRequest, reply: FastifyReply) => {
     validate.headers?.(request.headers)
-    const answer = await handler(
-      {
-        params: validate.params?.(request.params),
-        query: validate.query?.(parseQuery(request.query as string, code)),
-        body: validate.body?.(request.body),
-        ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
-        lastEventId: resumes ? request.headers['last-event-id'] : undefined,
-        client: clientOf(request, operation.id as OperationId),
-        user: request.principal,
-      },
-      respond,
-    )
-    return send(request, reply, answer)
+    const input = {
+      params: validate.params?.(request.params),
+      query: validate.query?.(parseQuery(request.query as string, code)),
+      body: validate.body?.(request.body),
+    }
+    const perform = async (chosen: Handlers) => {
+      const handler = chosen[id] as (request: unknown, answer: typeof respond) => Promise<Answer>
+      const answer = await handler(
+        {
+          ...input,
+          ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
+          lastEventId: resumes ? request.headers['last-event-id'] : undefined,
+          client: clientOf(request, id),
+          user: request.principal,
+        },
+        respond,
+      )
+      return render(request, answer)
+    }
+    const key = keyed ? request.headers['idempotency-key'] : undefined
+    if (key === undefined) return send(reply, await perform(handlers))
+    const { id: userId } = request.principal as Principal
+    // What is streamed is never the answer of a POST.
+    return send(reply, await idempotency({ userId, operation: id, key: String(key), input }, perform as (chosen: Handlers) => Promise<Rendered>))
   }
 
   return {

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { EventStream, StreamedEvent } from './types.ts'
 
 /** How often something is sent in any case, so that proxies keep the connection, and one that has died is found. */
@@ -8,23 +8,26 @@ const HEARTBEAT_MILLISECONDS = 15_000
 /** Milliseconds that a client should wait before it connects again. Spread, since all come back at once when an instance stops. */
 const reconnection = () => 500 + Math.floor(Math.random() * 1500)
 
+export const EVENT_STREAM_HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  // nginx would hold events back until its buffer is full.
+  'X-Accel-Buffering': 'no',
+}
+
 const open = new WeakMap<Server, Set<EventFrames>>()
 
-/** Answers with Server-Sent Events (HTML §9.2), until their reader goes, they end, or the server stops. */
-export function sendEvents(request: FastifyRequest, reply: FastifyReply, events: EventStream, serialize: (data: unknown) => string): FastifyReply {
-  reply.header('Content-Type', 'text/event-stream; charset=utf-8')
-  if (request.method === 'HEAD') {
-    void events.return()
-    return reply.send()
-  }
-  // nginx would hold events back until its buffer is full.
-  reply.header('X-Accel-Buffering', 'no')
+/** The body of an answer of Server-Sent Events (HTML §9.2), until its reader goes, they end, or the server stops; none for HEAD. */
+export function framesOf(
+  { method, server: { server } }: FastifyRequest,
+  events: EventStream,
+  serialize: (data: unknown) => string,
+): Readable | undefined {
+  if (method === 'HEAD') return void events.return()
   const frames = new EventFrames(events, serialize)
-  const { server } = request.server
   const others = open.get(server) ?? new Set()
   open.set(server, others.add(frames))
   frames.once('close', () => others.delete(frames))
-  return reply.send(frames)
+  return frames
 }
 
 /** Ends every stream of a server that stops, with the time after which to come back. */

@@ -1,9 +1,10 @@
+import type { Readable } from 'node:stream'
 import fastJsonStringify from 'fast-json-stringify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { sendEvents } from './event-streams.ts'
+import { EVENT_STREAM_HEADERS, framesOf } from './event-streams.ts'
 import { namesTag } from './preconditions.ts'
 import type { OpenApiDocument, Operation, Schema } from './spec.ts'
-import type { Answer, EventStream, OperationId, Respond } from './types.ts'
+import type { Answer, EventStream, OperationId, Rendered, Respond } from './types.ts'
 
 /** The one implementation behind every operation's own type of `respond`. */
 export const respond = ((status: number, body?: unknown, init?: { headers: Record<string, string> }) => ({
@@ -47,14 +48,14 @@ function shapesOf(schema: unknown): unknown {
   )
 }
 
-type Sender = (request: FastifyRequest, reply: FastifyReply, answer: Answer) => FastifyReply
+type Renderer = (request: FastifyRequest, answer: Answer) => Rendered<string | Readable>
 
-/** What sends the answers of an operation: status, the document's constant headers, the handler's own, the body, a 304, the link to the next page. */
-export function senderOf(operation: Operation, serializers: Serializers): Sender {
+/** What makes of the answers of an operation what is sent: status, the document's constant headers, the handler's own, the body, a 304, the link to the next page. */
+export function rendererOf(operation: Operation, serializers: Serializers): Renderer {
   const byStatus = new Map(
     [...operation.responses].map(([status, response]) => {
-      const constants = Object.entries(response.headers ?? {}).flatMap(([name, { schema }]) =>
-        schema.const === undefined ? [] : [[name, String(schema.const)] as const],
+      const constants = Object.fromEntries(
+        Object.entries(response.headers ?? {}).flatMap(([name, { schema }]) => (schema.const === undefined ? [] : [[name, String(schema.const)]])),
       )
       const events = response.content?.['text/event-stream']?.schema
       const schema = response.content?.['application/json']?.schema ?? events
@@ -71,29 +72,33 @@ export function senderOf(operation: Operation, serializers: Serializers): Sender
   )
   const answers304 = operation.responses.has(304)
 
-  return (request, reply, { status, body, headers }) => {
+  return (request, { status, body, headers }) => {
     const response = byStatus.get(status)
     if (response === undefined) throw new Error(`${operation.id} answered ${status}, which openapi.yaml does not describe.`)
-    for (const [name, value] of response.constants) reply.header(name, value)
-    if (headers !== undefined) for (const name in headers) reply.header(name, headers[name])
+    const sent: Record<string, string> = { ...response.constants, ...headers }
 
     const ifNoneMatch = request.headers['if-none-match']
     if (answers304 && status === 200 && ifNoneMatch !== undefined && headers?.['ETag'] !== undefined && namesTag(ifNoneMatch, headers['ETag'])) {
-      return reply.code(304).send()
+      return { status: 304, headers: sent, body: undefined }
     }
-    if (status === 503) reply.header('Retry-After', '1')
-    if (response.links) linkNext(request, reply, body as { nextCursor: string | null })
-    if (response.serialize === undefined) return reply.code(status).send()
-    if (response.streams) return sendEvents(request, reply.code(status), body as EventStream, response.serialize)
-    return reply.code(status).header('Content-Type', 'application/json; charset=utf-8').send(response.serialize(body))
+    if (status === 503) sent['Retry-After'] = '1'
+    const { nextCursor = null } = response.links ? (body as { nextCursor: string | null }) : {}
+    if (nextCursor !== null) sent['Link'] = linkTo(request, nextCursor)
+    if (response.serialize === undefined) return { status, headers: sent, body: undefined }
+    if (response.streams)
+      return { status, headers: { ...sent, ...EVENT_STREAM_HEADERS }, body: framesOf(request, body as EventStream, response.serialize) }
+    sent['Content-Type'] = 'application/json; charset=utf-8'
+    return { status, headers: sent, body: response.serialize(body) }
   }
 }
 
+export const send = (reply: FastifyReply, { status, headers, body }: Rendered<string | Readable>): FastifyReply =>
+  reply.code(status).headers(headers).send(body)
+
 /** RFC 8288: the same URL with the next cursor, so that filters and order stay. */
-function linkNext({ url }: FastifyRequest, reply: FastifyReply, { nextCursor }: { nextCursor: string | null }): void {
-  if (nextCursor === null) return
+function linkTo({ url }: FastifyRequest, nextCursor: string): string {
   const [path = '', search = ''] = url.split('?')
   const kept = search.split('&').filter((pair) => pair !== '' && !pair.startsWith('cursor='))
   const query = [...kept, `cursor=${nextCursor}`].join('&').replaceAll(/[<>"]/g, encodeURIComponent)
-  reply.header('Link', `<${path}?${query}>; rel="next"`)
+  return `<${path}?${query}>; rel="next"`
 }

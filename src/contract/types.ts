@@ -64,7 +64,7 @@ export type StreamedEvent<Data = unknown> = Readonly<{ id: string; event?: strin
 export type EventStream<Data = unknown> = Required<Pick<AsyncIterator<StreamedEvent<Data>, undefined>, 'next' | 'return'>>
 
 /** Sent by the server itself, from the document or from the answer. */
-type ServerHeader = 'X-Request-Id' | 'Cache-Control' | 'Link' | 'Retry-After' | 'WWW-Authenticate'
+type ServerHeader = 'X-Request-Id' | 'Cache-Control' | 'Link' | 'Retry-After' | 'WWW-Authenticate' | 'Idempotency-Replayed'
 
 type ContentOf<Response> = Response extends {
   content: { 'application/json': infer Json }
@@ -123,6 +123,29 @@ export type HandlersOf<Tag extends Table[OperationId]['tag']> = {
 
 /** The handlers of all operations. */
 export type Handlers = { readonly [Id in OperationId]: Handler<Id> }
+
+/** An answer as it is sent. */
+export type Rendered<Body = string> = Readonly<{
+  status: number
+  headers: Readonly<Record<string, string>>
+  body: Body | undefined
+}>
+
+/** A request with an Idempotency-Key, allowed and validated. */
+export type KeyedRequest = Readonly<{
+  userId: string
+  operation: OperationId
+  key: string
+  /** What has to be the same when the key comes again. */
+  input: unknown
+}>
+
+/**
+ * Carries out a request with an Idempotency-Key once: when it comes again it is answered as it was the first time.
+ * @param perform carries it out by these handlers
+ * @throws Problem the request's own, or 409 or 422 because of the key
+ */
+export type Idempotency = (request: KeyedRequest, perform: (handlers: Handlers) => Promise<Rendered>) => Promise<Rendered>
 
 /** A kind of bearer token, which one or more security schemes of the document stand for. */
 export type Authenticator = Readonly<{

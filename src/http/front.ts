@@ -12,8 +12,8 @@ export const SECURITY_HEADERS = {
 
 const MOST_HEADERS = 100
 
-/** Headers that may come once only: Node would silently keep the first. */
-const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding'])
+/** Headers that may come once only: Node would silently keep the first, or join them. */
+const SINGLE = new Set(['host', 'authorization', 'content-type', 'content-length', 'content-encoding', 'idempotency-key'])
 
 /** A name or an address, and a port (RFC 9112 §3.2). What else RFC 3986 allows in a name, no host has. */
 const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?$/

@@ -31,7 +31,7 @@ t.test('deleteMe', async (t) => {
     for (const person of [ada, eve]) {
       const { body: list } = await as(person)('createList', { body: { title: 'Groceries' }, expect: 201 })
       await as(person)('createListTask', { params: { listId: list.id }, body: { title: 'Milk', categories: ['dairy'] }, expect: 201 })
-      await as(person)('createTask', { body: { title: 'Call', categories: ['phone'] }, expect: 201 })
+      await as(person)('createTask', { body: { title: 'Call', categories: ['phone'] }, headers: { 'Idempotency-Key': 'call' }, expect: 201 })
       await as()('login', { body: { username: person.username, password: PASSWORD }, expect: 200 })
       accessTokens.push((await as(person)('createApiToken', { body: token, expect: 201 })).body.token)
     }
@@ -41,6 +41,7 @@ t.test('deleteMe', async (t) => {
       'categories.owner_id': 2,
       'changes.actor_id': 6,
       'changes.owner_id': 6,
+      'idempotency_records.user_id': 1,
       'lists.owner_id': 2,
       'mail_tokens.user_id': 1,
       'sessions.user_id': 2,

@@ -30,6 +30,7 @@ t.test('a deprecated operation', async (t) => {
     bindContract(app, {
       spec,
       handlers,
+      idempotency: authenticate,
       security: { authenticators: { oauth2: nobody, bearerAuth: nobody, apiToken: nobody }, denied: () => undefined },
     })
     const url = '/api/v1/tasks/01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'

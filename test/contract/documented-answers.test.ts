@@ -79,6 +79,13 @@ t.test('documented answers', async (t) => {
       return call(url, id, await narrowed(as, grace, others), acceptable(id, await ids()))
     },
     404: async (id) => call(url, id, token, acceptable(id, unknownIds(await ids()))),
+    409: async (id) => {
+      const key = randomUUID()
+      // Of a key ring that nobody has any more. What is under way cannot be looked at on the embedded database (test/idempotency/simultaneous.test.ts).
+      const unreadable = { user_id: grace.id, operation: id, key, fingerprint: Buffer.alloc(32), answer: Buffer.alloc(36) }
+      await context.db.insertInto('idempotency_records').values(unreadable).execute()
+      return call(url, id, token, { ...acceptable(id, await ids()), headers: { 'Idempotency-Key': key } })
+    },
     412: async (id) => call(url, id, token, { ...acceptable(id, await ids()), headers: { 'If-Match': '"999"' } }),
     413: async (id) => {
       const type = operationOf(id).body?.mediaType ?? ''

@@ -16,7 +16,12 @@ const AUTHENTICATORS: Record<string, Authenticator> = { oauth2: nobody, bearerAu
 /** What a server would do with this document before it listens. */
 async function start(document: string, handlers = HANDLERS, authenticators = AUTHENTICATORS): Promise<void> {
   const app = fastify()
-  bindContract(app, { spec: parseSpec(document), handlers: handlers as unknown as Handlers, security: { authenticators, denied: () => undefined } })
+  bindContract(app, {
+    spec: parseSpec(document),
+    handlers: handlers as unknown as Handlers,
+    security: { authenticators, denied: () => undefined },
+    idempotency: authenticate,
+  })
   await app.ready()
 }
 

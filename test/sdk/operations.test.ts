@@ -2,7 +2,7 @@ import t from 'tap'
 import { operations } from '../../generated/operations.ts'
 import type { Answer, Call, Docket } from '../../sdk/src/index.ts'
 import type { OperationId } from '../../src/contract/types.ts'
-import { spec } from '../support/contract-check.ts'
+import { operationOf, spec } from '../support/contract-check.ts'
 import { json, recording } from './fetches.ts'
 import { installSdk } from './installed.ts'
 
@@ -89,6 +89,8 @@ t.test('operations', async (t) => {
       t.equal(sent?.headers.get('authorization'), isPublic ? null : 'Bearer token')
       const form = id === 'createToken' ? 'application/x-www-form-urlencoded' : 'application/json'
       t.equal(sent?.headers.get('content-type'), sent?.body ? form : null)
+      const takesKey = operationOf(id as OperationId).parameters.some(({ name }) => name === 'Idempotency-Key')
+      t.match(sent?.headers.get('idempotency-key') ?? 'none', takesKey ? /^[0-9a-f]{32}$/ : 'none')
     })
   }
 
@@ -109,6 +111,9 @@ t.test('operations', async (t) => {
     t.equal((await sent('getTask')).headers.get('if-none-match'), '"1"')
     await docketOf().tasks.list({}, { requestId: 'from-the-test' })
     t.equal(wire.requests.at(-1)?.headers.get('x-request-id'), 'from-the-test')
+    await docketOf().tasks.create({ title: 'Buy milk' }, { idempotencyKey: 'from-the-test' })
+    t.equal(wire.requests.at(-1)?.headers.get('idempotency-key'), 'from-the-test')
+    t.not((await sent('createTask')).headers.get('idempotency-key'), (await sent('createTask')).headers.get('idempotency-key'))
   })
 
   t.test('no method is without one', async (t) => {

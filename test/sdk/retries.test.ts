@@ -12,6 +12,7 @@ type Failure = () => Response | Error
 
 const RATE_LIMITED: Failure = () => problem(429, 'RATE_LIMITED', { 'Retry-After': '7' })
 const UNAVAILABLE: Failure = () => problem(503, 'UNAVAILABLE', { 'Retry-After': '1' })
+const IN_PROGRESS: Failure = () => problem(409, 'IDEMPOTENCY_IN_PROGRESS', { 'Retry-After': '1' })
 const BROKEN: Failure = () => new TypeError('fetch failed')
 const BREAKING_OFF: Failure = () => {
   const body = new ReadableStream({ start: (stream) => stream.error(new TypeError('terminated')) })
@@ -47,14 +48,25 @@ t.test('retries', async (t) => {
     PATCH: (docket) => docket.tasks.update(ID, { completed: true }),
     'PATCH with If-Match': (docket) => docket.tasks.update(ID, { completed: true }, { ifMatch: '"1"' }),
     'POST that creates': (docket) => docket.tasks.create({ title: 'Milk' }),
+    'POST that mails': (docket) => docket.auth.resendVerification(),
     'POST that registers': (docket) => docket.auth.register({ email: 'ada@example.com', username: 'ada', password: 'correct horse' }),
     'POST that logs out': (docket) => docket.auth.logout(),
     'POST that logs in': (docket) => docket.auth.login({ username: 'ada', password: 'correct horse' }),
     'POST for a token': (docket) => docket.auth.createToken({ grant_type: 'password', username: 'ada', password: 'correct horse' }),
   }
-  const afterDoubt = ['GET', 'DELETE', 'DELETE with If-Match', 'PATCH', 'POST that logs in', 'POST for a token']
+  const afterDoubt = [
+    'GET',
+    'DELETE',
+    'DELETE with If-Match',
+    'PATCH',
+    'POST that creates',
+    'POST that mails',
+    'POST that logs in',
+    'POST for a token',
+  ]
   const repeated: readonly [string, Failure, readonly string[]][] = [
     ['429', RATE_LIMITED, Object.keys(calls)],
+    ['409 while it is being carried out', IN_PROGRESS, Object.keys(calls)],
     ['503', UNAVAILABLE, afterDoubt],
     ['no answer', BROKEN, afterDoubt],
     ['a body that breaks off', BREAKING_OFF, afterDoubt],
@@ -74,6 +86,8 @@ t.test('retries', async (t) => {
         t.equal(passing.requests.length, 3)
         const bodies = await Promise.all(passing.requests.map((request) => request.text()))
         t.strictSame(bodies, [bodies[0], bodies[0], bodies[0]], 'with the same body')
+        const keys = passing.requests.map(({ headers }) => headers.get('idempotency-key'))
+        t.strictSame(keys, [keys[0], keys[0], keys[0]], 'with the same key')
       })
     }
   }

@@ -618,7 +618,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'CURSOR_EXPIRED' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'CURSOR_EXPIRED' | 'IDEMPOTENCY_IN_PROGRESS' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'IDEMPOTENCY_MISMATCH' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -729,6 +729,13 @@ export type IfMatch = string;
  * Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any).
  */
 export type IfNoneMatch = string;
+
+/**
+ * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+ * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+ *
+ */
+export type IdempotencyKey = string;
 
 /**
  * Only completed (`true`) or only open tasks (`false`).
@@ -1191,6 +1198,14 @@ export type VerifyEmailResponse = VerifyEmailResponses[keyof VerifyEmailResponse
 
 export type ResendVerificationData = {
     body?: never;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/auth/email/verification';
@@ -1212,7 +1227,14 @@ export type ResendVerificationErrors = {
      */
     403: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. Or its answer cannot be read any more,
+     * because the server's keys were replaced (`CONFLICT`, without `Retry-After`).
+     *
+     */
+    409: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -1768,6 +1790,14 @@ export type ListApiTokensResponse = ListApiTokensResponses[keyof ListApiTokensRe
 
 export type CreateApiTokenData = {
     body: NewApiToken;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/api-tokens';
@@ -1789,7 +1819,9 @@ export type CreateApiTokenErrors = {
      */
     403: Problem;
     /**
-     * You have 100 API tokens already.
+     * You have 100 API tokens already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+     * Or its answer cannot be read any more, because the server's keys were replaced.
+     *
      */
     409: Problem;
     /**
@@ -1801,7 +1833,8 @@ export type CreateApiTokenErrors = {
      */
     415: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -1951,6 +1984,14 @@ export type ListListsResponse = ListListsResponses[keyof ListListsResponses];
 
 export type CreateListData = {
     body: NewList;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/lists';
@@ -1972,6 +2013,12 @@ export type CreateListErrors = {
      */
     403: Problem;
     /**
+     * The request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. Or its answer cannot be read any more,
+     * because the server's keys were replaced (`CONFLICT`, without `Retry-After`).
+     *
+     */
+    409: Problem;
+    /**
      * The body is larger than 256 KiB.
      */
     413: Problem;
@@ -1980,7 +2027,8 @@ export type CreateListErrors = {
      */
     415: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -2334,6 +2382,14 @@ export type ListListTasksResponse = ListListTasksResponses[keyof ListListTasksRe
 
 export type CreateListTaskData = {
     body: NewListTask;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The list's id.
@@ -2364,6 +2420,12 @@ export type CreateListTaskErrors = {
      */
     404: Problem;
     /**
+     * The request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. Or its answer cannot be read any more,
+     * because the server's keys were replaced (`CONFLICT`, without `Retry-After`).
+     *
+     */
+    409: Problem;
+    /**
      * The body is larger than 256 KiB.
      */
     413: Problem;
@@ -2372,7 +2434,8 @@ export type CreateListTaskErrors = {
      */
     415: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -2499,6 +2562,14 @@ export type ListTasksResponse = ListTasksResponses[keyof ListTasksResponses];
 
 export type CreateTaskData = {
     body: NewTask;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/tasks';
@@ -2524,6 +2595,12 @@ export type CreateTaskErrors = {
      */
     404: Problem;
     /**
+     * The request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. Or its answer cannot be read any more,
+     * because the server's keys were replaced (`CONFLICT`, without `Retry-After`).
+     *
+     */
+    409: Problem;
+    /**
      * The body is larger than 256 KiB.
      */
     413: Problem;
@@ -2532,7 +2609,8 @@ export type CreateTaskErrors = {
      */
     415: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
