@@ -11,13 +11,14 @@ import type { DatabaseConfig } from '../../src/config.ts'
 import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
 import { createDatabase, PASSWORD, testConfig } from '../support/app.ts'
+import { BARE_ENVIRONMENT } from '../support/process.ts'
 
 const COMMAND = path.resolve(import.meta.dirname, '../../src/commands/create-admin.ts')
 const { AUTH_SECRET, ...CHEAP } = { AUTH_SECRET: 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa', ARGON2_MEMORY_KIB: '1024', ARGON2_ITERATIONS: '1' }
 
 /** The command as a process of its own: what it says and how it ends. */
 async function createAdmin(environment: Record<string, string>, parameters: string[], input = '') {
-  const child = spawn(process.execPath, [COMMAND, ...parameters], { env: { ...CHEAP, ...environment }, stdio: 'pipe' })
+  const child = spawn(process.execPath, [COMMAND, ...parameters], { env: { ...BARE_ENVIRONMENT, ...CHEAP, ...environment }, stdio: 'pipe' })
   child.stdin.end(input)
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { code: child.exitCode, output, errors }

@@ -5,7 +5,7 @@ import { work } from '../../src/jobs/definitions.ts'
 import { createDatabase } from '../support/app.ts'
 import { deadJobs, startJobs, statesOf, until } from '../support/jobs.ts'
 import { interrupted, interruptedAtLast } from '../support/jobs-process.ts'
-import { temporaryFolder } from '../support/process.ts'
+import { BARE_ENVIRONMENT, temporaryFolder } from '../support/process.ts'
 
 t.test('a job whose process is killed in the middle of it runs again', async (t) => {
   const database = await killInside(t, interrupted.name)
@@ -41,7 +41,7 @@ async function killInside(t: Test, job: string): Promise<string> {
   const DATA_DIR = temporaryFolder(t)
   const environment = url === undefined ? { DATA_DIR } : { DATABASE_URL: url, AUTH_SECRET: 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa' }
   const child = spawn(process.execPath, ['test/support/jobs-process.ts', job], {
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { ...BARE_ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -15,6 +15,9 @@ export type ServerProcess = Readonly<{
   end(signal: NodeJS.Signals): Promise<number | null>
 }>
 
+/** What a process of ours needs of the environment, and nothing that would be a setting: run.ts says where the cache is. */
+export const BARE_ENVIRONMENT = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }
+
 /** A new folder that goes with the test. */
 export function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'docket-test-'))
@@ -54,7 +57,7 @@ async function launch(
   const port = environment['PORT'] ?? String(await freePort())
   const child = spawn(process.execPath, [script], {
     env: {
-      PATH: process.env['PATH'],
+      ...BARE_ENVIRONMENT,
       HOST: '127.0.0.1',
       PORT: port,
       LOG_FORMAT: 'json',

@@ -19,6 +19,9 @@ const files = process.argv
 /** Of the docs pages and of the client's package no part depends on the database, and the faults bring their own. */
 const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|faults|sdk)/**/*.test.ts']
 
+/** Where Node.js keeps what it has made of modules: every test file and every server that one starts loads the same ones. */
+const COMPILE_CACHE = path.resolve('node_modules/.cache/compile')
+
 const answers = mkdtempSync(path.join(tmpdir(), 'docket-answers-'))
 const server = embedded ? undefined : given === undefined ? await startPostgres() : { url: given, stop: async () => undefined }
 try {
@@ -28,6 +31,7 @@ try {
     env: {
       ...process.env,
       NODE_ENV: 'test',
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
       DOCKET_TEST_ANSWERS: answers,
       ...(server && { DOCKET_TEST_SERVER: server.url }),
     },
