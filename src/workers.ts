@@ -1,9 +1,10 @@
 import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
+import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import { idempotencyWorkers } from './idempotency/jobs.ts'
-import type { Worker } from './jobs/definitions.ts'
+import type { Sweep, Worker } from './jobs/definitions.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
@@ -11,4 +12,8 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...authWorkers(context),
   ...auditWorkers(context),
   ...idempotencyWorkers(context),
+  ...changeWorkers(context),
 ]
+
+/** Every sweep, likewise. */
+export const createSweeps = (_context: WorkerContext): readonly Sweep[] => []

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { endEventStreams } from './event-streams.ts'
 import { parseOnly, parseQuery } from './parsing.ts'
 import { strongTags } from './preconditions.ts'
 import { rendererOf, respond, Serializers, send } from './responses.ts'
@@ -38,6 +39,8 @@ export function bindContract(app: FastifyInstance, binding: Binding): void {
   const validators = new Validators(spec.document)
   const serializers = new Serializers(spec.document)
   app.decorateRequest('principal', undefined)
+  // Before the listener closes, which waits for all answers to end.
+  app.addHook('preClose', async () => endEventStreams(app.server))
 
   // Each media type has a scope of its own, in which no other is parsed.
   for (const mediaType of new Set(spec.operations.map(mediaTypeOf))) {
@@ -69,6 +72,7 @@ function routeOf(
   const code = codeOf(operation.responses)
   const takes = (header: string) => operation.parameters.some(({ name }) => name === header)
   const matches = takes('If-Match')
+  const resumes = takes('Last-Event-ID')
   const keyed = takes('Idempotency-Key')
   if (keyed && operation.schemes.length === 0) throw new SpecError(`${id} has an Idempotency-Key, which must be somebody's, but is public.`)
 
@@ -85,6 +89,7 @@ function routeOf(
         {
           ...input,
           ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
+          lastEventId: resumes ? request.headers['last-event-id'] : undefined,
           client: clientOf(request, id),
           user: request.principal,
         },

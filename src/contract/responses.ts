@@ -1,8 +1,9 @@
 import fastJsonStringify from 'fast-json-stringify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sendEvents } from './event-streams.ts'
 import { namesTag } from './preconditions.ts'
 import type { OpenApiDocument, Operation, Schema } from './spec.ts'
-import type { Answer, OperationId, Rendered, Respond } from './types.ts'
+import type { Answer, EventStream, OperationId, Rendered, Respond } from './types.ts'
 
 /** The one implementation behind every operation's own type of `respond`. */
 export const respond = ((status: number, body?: unknown, init?: { headers: Record<string, string> }) => ({
@@ -46,7 +47,9 @@ function shapesOf(schema: unknown): unknown {
   )
 }
 
-type Renderer = (request: FastifyRequest, answer: Answer) => Rendered
+/** Events go out one by one, as they come. */
+type Sendable = Rendered & Readonly<{ stream?: (reply: FastifyReply) => FastifyReply }>
+type Renderer = (request: FastifyRequest, answer: Answer) => Sendable
 
 /** What makes of the answers of an operation what is sent: status, the document's constant headers, the handler's own, the body, a 304, the link to the next page. */
 export function rendererOf(operation: Operation, serializers: Serializers): Renderer {
@@ -55,12 +58,14 @@ export function rendererOf(operation: Operation, serializers: Serializers): Rend
       const constants = Object.fromEntries(
         Object.entries(response.headers ?? {}).flatMap(([name, { schema }]) => (schema.const === undefined ? [] : [[name, String(schema.const)]])),
       )
-      const schema = response.content?.['application/json']?.schema
+      const events = response.content?.['text/event-stream']?.schema
+      const schema = response.content?.['application/json']?.schema ?? events
       return [
         status,
         {
           constants,
           serialize: schema && serializers.of(schema),
+          streams: events !== undefined,
           links: 'Link' in (response.headers ?? {}),
         },
       ]
@@ -81,12 +86,20 @@ export function rendererOf(operation: Operation, serializers: Serializers): Rend
     const { nextCursor = null } = response.links ? (body as { nextCursor: string | null }) : {}
     if (nextCursor !== null) sent['Link'] = linkTo(request, nextCursor)
     if (response.serialize === undefined) return { status, headers: sent, body: undefined }
+    const { serialize } = response
+    if (response.streams) {
+      const stream = (reply: FastifyReply) => sendEvents(request, reply, body as EventStream, serialize)
+      return { status, headers: sent, body: undefined, stream }
+    }
     sent['Content-Type'] = 'application/json; charset=utf-8'
     return { status, headers: sent, body: response.serialize(body) }
   }
 }
 
-export const send = (reply: FastifyReply, { status, headers, body }: Rendered): FastifyReply => reply.code(status).headers(headers).send(body)
+export function send(reply: FastifyReply, { status, headers, body, stream }: Sendable): FastifyReply {
+  reply.code(status).headers(headers)
+  return stream === undefined ? reply.send(body) : stream(reply)
+}
 
 /** RFC 8288: the same URL with the next cursor, so that filters and order stay. */
 function linkTo({ url }: FastifyRequest, nextCursor: string): string {

@@ -23,6 +23,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: st
   USERNAME_TAKEN: [409, 'Username taken', 'urn:docket:problem:username-taken'],
   CONFLICT: [409, 'Conflict', 'urn:docket:problem:conflict'],
   IDEMPOTENCY_IN_PROGRESS: [409, 'Request in progress', 'urn:docket:problem:idempotency-in-progress'],
+  CURSOR_EXPIRED: [410, 'Cursor expired', 'urn:docket:problem:cursor-expired'],
   PRECONDITION_FAILED: [412, 'Precondition failed', 'urn:docket:problem:precondition-failed'],
   PAYLOAD_TOO_LARGE: [413, 'Payload too large', 'urn:docket:problem:payload-too-large'],
   URI_TOO_LONG: [414, 'URI too long', 'urn:docket:problem:uri-too-long'],

@@ -18,7 +18,7 @@ const login = { username: 'ada', password: 'correct horse battery staple' }
 const ids = { listId, taskId, sessionId, tokenId, userId }
 
 /** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
-const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
+const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Promise<unknown>> = {
   register: ({ auth }) => auth.register({ ...login, email: 'ada@example.com' }),
   login: ({ auth }) => auth.login(login),
   createToken: ({ auth }) => auth.createToken({ grant_type: 'password', ...login }),
@@ -52,11 +52,20 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
   updateTask: ({ tasks }) => tasks.update(taskId, { completed: true }, { ifMatch: '"1"' }),
   deleteTask: ({ tasks }) => tasks.delete(taskId, { ifMatch: '"1"' }),
   listCategories: ({ tasks }) => tasks.listCategories({ limit: 5 }),
+  listChanges: ({ changes }) => changes.list({ limit: 5 }),
+  // What comes here is no stream.
+  streamEvents: async ({ changes }) =>
+    changes
+      .stream()
+      [Symbol.asyncIterator]()
+      .next()
+      .catch(() => undefined),
   listUsers: ({ admin }) => admin.listUsers({ q: 'ada', role: 'admin', disabled: false }),
   getUser: ({ admin }) => admin.getUser(userId),
   updateUser: ({ admin }) => admin.updateUser(userId, { disabled: true }),
   deleteUser: ({ admin }) => admin.deleteUser(userId),
   listAuditEvents: ({ admin }) => admin.listAuditEvents({ userId, action: 'login.failed', from: '2026-02-01T00:00:00Z' }),
+  listDeadJobs: ({ admin }) => admin.listDeadJobs({ limit: 10 }),
   getLiveness: ({ health }) => health.getLiveness(),
   getReadiness: ({ health }) => health.getReadiness(),
 }
