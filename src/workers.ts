@@ -2,11 +2,16 @@ import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
 import type { WorkerContext } from './context.ts'
-import type { Worker } from './jobs/definitions.ts'
+import type { Sweep, Worker } from './jobs/definitions.ts'
+import { reminderSweeps, reminderWorkers } from './reminders/jobs.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...accountMailWorkers(context),
   ...authWorkers(context),
   ...auditWorkers(context),
+  ...reminderWorkers(context),
 ]
+
+/** Every sweep, likewise. */
+export const createSweeps = (context: WorkerContext): readonly Sweep[] => [...reminderSweeps(context)]

@@ -4,6 +4,7 @@ import { ApiTokens } from './api-tokens.js'
 import { Auth } from './auth.js'
 import { Health } from './health.js'
 import { Lists } from './lists.js'
+import { Reminders } from './reminders.js'
 import type { Login, Tokens } from './session.js'
 import { Sessions } from './sessions.js'
 import { Tasks } from './tasks.js'
@@ -40,6 +41,7 @@ export type Docket = Readonly<{
   apiTokens: ApiTokens
   lists: Lists
   tasks: Tasks
+  reminders: Reminders
   admin: Admin
   health: Health
 }>
@@ -57,6 +59,7 @@ export function createDocket(options: DocketOptions): Docket {
     apiTokens: new ApiTokens(transport),
     lists: new Lists(transport),
     tasks: new Tasks(transport),
+    reminders: new Reminders(transport),
     admin: new Admin(transport),
     health: new Health(transport),
   }

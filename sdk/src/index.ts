@@ -24,6 +24,7 @@ export type {
   NewApiToken,
   NewList,
   NewListTask,
+  NewReminder,
   NewTask,
   PasswordChange,
   PasswordReset,
@@ -33,6 +34,7 @@ export type {
   Readiness,
   RefreshRequest,
   Registration,
+  Reminder,
   Role,
   Session,
   Task,
@@ -47,6 +49,7 @@ export type {
 export type { Health } from './health.js'
 export type { Lists, PageQuery } from './lists.js'
 export type { Page, Pages } from './pages.js'
+export type { Reminders } from './reminders.js'
 export type { Tokens } from './session.js'
 export type { Sessions } from './sessions.js'
 export type { TaskQuery, Tasks } from './tasks.js'

@@ -59,5 +59,18 @@ export const work = <Payload extends object>(definition: JobDefinition<Payload>,
   handle: handle as JobHandler<never>,
 })
 
+/** Looks for what has come due in our own tables and turns it into jobs, on every instance that works jobs: about once a second, and when woken. */
+export type Sweep = Readonly<{
+  /** kebab-case, a verb first */
+  name: string
+  /** Messages of the channel that begin with this make it run at once, such as 'changes:'. */
+  wokenBy?: string
+  /**
+   * Claims some due rows (`for update skip locked`), changes them and sends their jobs in one transaction. Returns whether there may be more at once.
+   * @param signal fires when the process is about to end
+   */
+  run(signal: AbortSignal): Promise<boolean>
+}>
+
 /** Ends a job without further tries. The message is logged and kept. */
 export class PermanentFailure extends Error {}
