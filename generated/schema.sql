@@ -687,7 +687,7 @@ CREATE TRIGGER tasks_log_insert AFTER INSERT ON public.tasks REFERENCING NEW TAB
 
 CREATE TRIGGER tasks_log_update AFTER UPDATE ON public.tasks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_log_update();
 
-CREATE TRIGGER users_forget_changes AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_forget_changes();
+CREATE CONSTRAINT TRIGGER users_forget_changes AFTER DELETE ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.users_forget_changes();
 
 CREATE TRIGGER users_move_all_day_tasks AFTER UPDATE OF time_zone ON public.users FOR EACH ROW WHEN ((old.time_zone <> new.time_zone)) EXECUTE FUNCTION public.users_move_all_day_tasks();
 

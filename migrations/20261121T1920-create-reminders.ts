@@ -121,6 +121,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create constraint trigger reminders_log_delete after delete on reminders deferrable initially deferred
     for each row execute function reminders_log_delete()`.execute(db)
 
+  // What fires or deletes a reminder locks neither its task nor its user, and may commit while they go: their changes are forgotten when all rows are gone.
+  await sql`drop trigger users_forget_changes on users`.execute(db)
+  await sql`
+    create constraint trigger users_forget_changes after delete on users deferrable initially deferred
+    for each row execute function users_forget_changes()`.execute(db)
+
   // One row for each mail to an address that was not verified, for a day, to count them.
   await sql`
     create table reminder_mails (
@@ -133,6 +139,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
 export async function down(db: Kysely<unknown>): Promise<void> {
   await sql`drop table reminder_mails`.execute(db)
+  await sql`drop trigger users_forget_changes on users`.execute(db)
+  await sql`create trigger users_forget_changes after delete on users for each row execute function users_forget_changes()`.execute(db)
   await sql`drop trigger tasks_arm_reminders on tasks`.execute(db)
   for (const name of ['insert', 'update', 'delete']) await sql`drop trigger ${sql.raw(`reminders_log_${name}`)} on reminders`.execute(db)
   await sql`drop function tasks_arm_reminders(), reminders_log_insert(), reminders_log_update(), reminders_log_delete()`.execute(db)
