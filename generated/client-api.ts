@@ -616,6 +616,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List changes
+         * @description Every change of your lists and tasks, in the order in which they were committed. Whoever applies all of them to an empty store, the `state` of each
+         *     under its `id` or nothing where it is `null`, has what GET shows.
+         *
+         *     Begin without a `cursor`, and go on with the `nextCursor` of each answer: at once while `hasMore`, and later to learn of what came since.
+         *     Changes that were overtaken by a later one of the same resource are forgotten after 30 days (a setting of the server), as are deletions; the last
+         *     change of what is still there never is. So a client that was away for longer is answered 410: it must begin again, with an empty store.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream changes
+         * @description The changes of listChanges as Server-Sent Events, live: `data` is a change, `event` its `type`, and `id` the cursor behind it, for listChanges as well.
+         *     A stream begins with the changes after `Last-Event-ID` or, without one, after `cursor`; without both with those to come. It first sends an `id` alone,
+         *     so that a client that is cut off before the first change misses nothing.
+         *
+         *     A comment comes every 15 seconds. A stream ends when its session or API token does, after some 15 minutes, when the server stops, or when its reader
+         *     does not keep up: connect again with the last `id`. Five streams of yours may be open at a time on an instance of the server; a sixth is refused with 429.
+         */
+        get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/users": {
         parameters: {
             query?: never;
@@ -686,6 +736,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/dead-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the background jobs that were given up
+         * @description Jobs, such as mails, that failed in their last try, or for a reason that no other try would change, the newest first. They are kept for 90 days. What
+         *     they were to do, and for whom, is not shown; the log has the tries under the same `id`.
+         */
+        get: operations["listDeadJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -715,7 +786,9 @@ export interface paths {
         };
         /**
          * Can it serve requests?
-         * @description Answers 200 when every check is healthy and 503 when one is not, or when the server is shutting down: send it no requests then.
+         * @description Answers 200 when every check is healthy and 503 when one is not, or when the server is shutting down: send it no requests then. Background jobs are
+         *     unhealthy while this server can send none, or has not looked for those that it should work for a minute; how many are due, and for how long, is a
+         *     figure only, since a mail server that is away must not take the API along.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -1110,6 +1183,25 @@ export interface components {
             items: components["schemas"]["AuditEvent"][];
             nextCursor: components["schemas"]["NextCursor"];
         };
+        DeadJob: {
+            id: components["schemas"]["Id"];
+            /**
+             * @description What kind of job it is.
+             * @example mail-token
+             */
+            name: string;
+            /**
+             * @description Why its last try failed.
+             * @example The mail server answered 550 to RCPT TO.
+             */
+            error: string;
+            sentAt: components["schemas"]["Instant"];
+            givenUpAt: components["schemas"]["Instant"];
+        };
+        DeadJobPage: {
+            items: components["schemas"]["DeadJob"][];
+            nextCursor: components["schemas"]["NextCursor"];
+        };
         /**
          * @description The `cursor` of the next page; `null` on the last one.
          * @example eyJ2IjoiLWNyZWF0ZWRBdCJ9
@@ -1364,6 +1456,79 @@ export interface components {
             items: components["schemas"]["Category"][];
             nextCursor: components["schemas"]["NextCursor"];
         };
+        /** @enum {string} */
+        ListChangeType: "list.created" | "list.updated" | "list.deleted";
+        /** @enum {string} */
+        TaskChangeType: "task.created" | "task.updated" | "task.deleted";
+        /** @enum {string} */
+        ReminderChangeType: "reminder.created" | "reminder.updated" | "reminder.fired" | "reminder.deleted";
+        /** @enum {string} */
+        ListResource: "list";
+        /** @enum {string} */
+        TaskResource: "task";
+        /** @enum {string} */
+        ReminderResource: "reminder";
+        /**
+         * @description The version of the resource that the change made, as in its `ETag`. With the `id` it names the change.
+         * @example 3
+         */
+        Version: number;
+        ListChange: {
+            type: components["schemas"]["ListChangeType"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            resource: "list";
+            /** @description The list. */
+            id: components["schemas"]["Id"];
+            version: components["schemas"]["Version"];
+            /** @description The list after the change; `null` when it was deleted. */
+            state: components["schemas"]["TaskList"] | null;
+            /** @description Whose doing it was; `null` where Docket acted by itself. */
+            actorId: components["schemas"]["OptionalId"];
+            occurredAt: components["schemas"]["Instant"];
+        };
+        TaskChange: {
+            type: components["schemas"]["TaskChangeType"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            resource: "task";
+            /** @description The task. */
+            id: components["schemas"]["Id"];
+            version: components["schemas"]["Version"];
+            /** @description The task after the change; `null` when it was deleted. */
+            state: components["schemas"]["Task"] | null;
+            /** @description Whose doing it was; `null` where Docket acted by itself. */
+            actorId: components["schemas"]["OptionalId"];
+            occurredAt: components["schemas"]["Instant"];
+        };
+        ReminderChange: {
+            type: components["schemas"]["ReminderChangeType"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            resource: "reminder";
+            /** @description The reminder. */
+            id: components["schemas"]["Id"];
+            version: components["schemas"]["Version"];
+            /** @description The reminder after the change; `null` when it was deleted. */
+            state: components["schemas"]["Reminder"] | null;
+            /** @description Whose doing it was; `null` where Docket acted by itself. */
+            actorId: components["schemas"]["OptionalId"];
+            occurredAt: components["schemas"]["Instant"];
+        };
+        Change: components["schemas"]["ListChange"] | components["schemas"]["TaskChange"] | components["schemas"]["ReminderChange"];
+        ChangePage: {
+            items: components["schemas"]["Change"][];
+            /** @description Where to go on, also when this was the last of them for now. */
+            nextCursor: string;
+            /** @description Whether more are there already. */
+            hasMore: boolean;
+        };
         Liveness: {
             /** @enum {string} */
             status: "ok";
@@ -1390,6 +1555,7 @@ export interface components {
             checks: {
                 database: components["schemas"]["HealthCheck"];
                 migrations: components["schemas"]["HealthCheck"];
+                jobs: components["schemas"]["HealthCheck"];
                 memory: components["schemas"]["HealthCheck"];
                 disk: components["schemas"]["HealthCheck"];
             };
@@ -1398,7 +1564,7 @@ export interface components {
          * @description What went wrong, for programs to decide by.
          * @enum {string}
          */
-        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
+        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "CURSOR_EXPIRED" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
         InvalidField: {
             in: components["schemas"]["FieldLocation"];
             /**
@@ -1611,6 +1777,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description What was deleted since the cursor was made is forgotten by now. Begin again, without a cursor and with an empty store. */
+        CursorExpired: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:docket:problem:cursor-expired",
+                 *       "title": "Cursor expired",
+                 *       "status": 410,
+                 *       "detail": "What has been deleted since this cursor is no longer known: begin again without a cursor, and with an empty store.",
+                 *       "code": "CURSOR_EXPIRED",
+                 *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body is larger than 256 KiB. */
         PayloadTooLarge: {
             headers: {
@@ -1815,6 +2001,8 @@ export interface components {
         Limit: number;
         /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
         Cursor: string;
+        /** @description The `id` of the last event that was received. */
+        LastEventId: string;
         /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
         IfMatch: string;
         /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
@@ -3547,6 +3735,77 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The next changes. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangePage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            410: components["responses"]["CursorExpired"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    streamEvents: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /** @description The `id` of the last event that was received. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream of changes. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Change"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            410: components["responses"]["CursorExpired"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listUsers: {
         parameters: {
             query?: {
@@ -3763,6 +4022,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditEventPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listDeadJobs: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of jobs. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadJobPage"];
                 };
             };
             400: components["responses"]["MalformedRequest"];

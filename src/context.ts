@@ -27,7 +27,7 @@ export type Context = Readonly<{
   lifecycle: Lifecycle
 }>
 
-/** What the handlers of jobs may use: mail is sent by them alone. */
+/** What jobs and sweeps may use: mail is sent by them alone, and `db` is on connections of their own. */
 export type WorkerContext = Context & Readonly<{ mailer: Mailer }>
 
 export type Lifecycle = {

@@ -12,7 +12,7 @@ import { Jobs } from './jobs/jobs.ts'
 import { deriveKeys, keyIdOf, readSecrets, type Secrets } from './keys.ts'
 import { createMailer } from './mail/mailer.ts'
 import { updateSchema } from './schema.ts'
-import { createWorkers } from './workers.ts'
+import { createSweeps, createWorkers } from './workers.ts'
 
 const DATABASE_PATIENCE_MILLISECONDS = 30_000
 
@@ -35,7 +35,7 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
     await oncePossible(logger, () => migrate(config, database, logger))
     await oncePossible(logger, () => shareKeys(database, secrets))
     const keys = deriveKeys(secrets)
-    const { db, reservedDb, patientDb, notifications } = database
+    const { db, reservedDb, patientDb, jobDb, notifications } = database
     const lifecycle = { startedAt: Date.now(), draining: false }
     const context: Context = {
       config,
@@ -49,7 +49,8 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
       jobs,
       lifecycle,
     }
-    await jobs.start(createWorkers({ ...context, mailer: createMailer(config.mail, logger) }))
+    const workerContext = { ...context, db: jobDb, mailer: createMailer(config.mail, logger) }
+    await jobs.start(createWorkers(workerContext), createSweeps(workerContext))
     return { context, database }
   } catch (error) {
     await database.close()

@@ -1,6 +1,7 @@
 import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
+import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import type { Sweep, Worker } from './jobs/definitions.ts'
 import { reminderSweeps, reminderWorkers } from './reminders/jobs.ts'
@@ -11,6 +12,7 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...authWorkers(context),
   ...auditWorkers(context),
   ...reminderWorkers(context),
+  ...changeWorkers(context),
 ]
 
 /** Every sweep, likewise. */

@@ -2,6 +2,7 @@ import { Account } from './account.js'
 import { Admin } from './admin.js'
 import { ApiTokens } from './api-tokens.js'
 import { Auth } from './auth.js'
+import { Changes } from './changes.js'
 import { Health } from './health.js'
 import { Lists } from './lists.js'
 import { Reminders } from './reminders.js'
@@ -42,6 +43,7 @@ export type Docket = Readonly<{
   lists: Lists
   tasks: Tasks
   reminders: Reminders
+  changes: Changes
   admin: Admin
   health: Health
 }>
@@ -60,6 +62,7 @@ export function createDocket(options: DocketOptions): Docket {
     lists: new Lists(transport),
     tasks: new Tasks(transport),
     reminders: new Reminders(transport),
+    changes: new Changes(transport),
     admin: new Admin(transport),
     health: new Health(transport),
   }

@@ -1,8 +1,10 @@
 export type { Account } from './account.js'
-export type { Admin, AuditQuery, UserQuery } from './admin.js'
+export type { Admin, AuditQuery, DeadJobQuery, UserQuery } from './admin.js'
 export type { ApiTokens } from './api-tokens.js'
 export type { Auth } from './auth.js'
 export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+export type { ChangeStream } from './change-stream.js'
+export type { Changes, ChangesQuery, StreamOptions } from './changes.js'
 export { createDocket, type Docket, type DocketOptions } from './docket.js'
 export { DocketConnectionError, DocketError } from './errors.js'
 export type {
@@ -13,12 +15,16 @@ export type {
   AuditEvent,
   AuthResult,
   Category,
+  Change,
+  ChangePage,
   CreatedApiToken,
   Credentials,
   CurrentPassword,
+  DeadJob,
   EmailChange,
   EmailVerification,
   InvalidField,
+  ListChange,
   ListPatch,
   Liveness,
   NewApiToken,
@@ -35,9 +41,11 @@ export type {
   RefreshRequest,
   Registration,
   Reminder,
+  ReminderChange,
   Role,
   Session,
   Task,
+  TaskChange,
   TaskList,
   TaskPatch,
   TaskSort,

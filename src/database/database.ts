@@ -17,7 +17,9 @@ export type DatabaseConnection = Readonly<{
   reservedDb: Database
   /** The same with more time, for the few statements that go through very many rows. */
   patientDb: Database
-  /** On connections of its own, with the driver's own types: for src/jobs, whose statements are not ours. */
+  /** The same on the connections of jobs, which neither take any from requests nor wait for theirs. */
+  jobDb: Database
+  /** On the connections of jobs too, with the driver's own types: for src/jobs, whose statements are not ours. */
   executeSql: ExecuteSql
   notifications: Notifications
   close(): Promise<void>

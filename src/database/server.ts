@@ -26,7 +26,7 @@ const PATIENT_TURN_LIMIT = PATIENT_STATEMENT_TIMEOUT + 100
 const PATIENT_POOL_SIZE = 2
 const RESERVED_POOL_SIZE = 3
 /** Jobs neither take connections from requests nor wait for theirs. What says that a job is done waits longer for one than a request would. */
-const JOB_POOL_SIZE = 2
+const JOB_POOL_SIZE = 3
 const JOB_CONNECT_TIMEOUT = 5000
 const IDLE_IN_TRANSACTION_TIMEOUT = 5000
 
@@ -69,19 +69,21 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     const connect = takingTurns(pool, limit)
     // Prepared statements pass Kysely by, which ends only what it has used: close() ends the pool.
     const dialect = new PostgresDialect({ pool: { connect, end: async () => undefined, options: pool.options } })
-    return { connect, db: new Kysely<DB>({ dialect }), end: () => pool.end() }
+    return { pool, connect, db: new Kysely<DB>({ dialect }), end: () => pool.end() }
   }
   const main = open({ max: config.poolSize })
   const reserved = open({ max: RESERVED_POOL_SIZE })
   const patient = open({ max: PATIENT_POOL_SIZE, statement_timeout: PATIENT_STATEMENT_TIMEOUT }, PATIENT_TURN_LIMIT)
-  const jobs = openPool({
-    max: JOB_POOL_SIZE,
-    statement_timeout: PATIENT_STATEMENT_TIMEOUT,
-    query_timeout: PATIENT_TURN_LIMIT,
-    connectionTimeoutMillis: JOB_CONNECT_TIMEOUT,
-    application_name: 'docket-jobs',
-    types: pg.types,
-  })
+  const jobs = open(
+    {
+      max: JOB_POOL_SIZE,
+      statement_timeout: PATIENT_STATEMENT_TIMEOUT,
+      query_timeout: PATIENT_TURN_LIMIT,
+      connectionTimeoutMillis: JOB_CONNECT_TIMEOUT,
+      application_name: 'docket-jobs',
+    },
+    PATIENT_TURN_LIMIT,
+  )
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
   const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
@@ -93,7 +95,8 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     db: main.db,
     reservedDb: reserved.db,
     patientDb: patient.db,
-    executeSql: (text, values) => jobs.query(text, values),
+    jobDb: jobs.db,
+    executeSql: (text, values) => jobs.pool.query({ text, types: pg.types, ...(values && { values }) }),
     notifications,
     async close() {
       await notifications.close()

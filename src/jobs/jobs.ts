@@ -5,19 +5,21 @@ import type { Logger } from 'pino'
 import type { Database, DatabaseConnection } from '../database/database.ts'
 import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
 import { unavailable } from '../problem.ts'
-import { type JobDefinition, PermanentFailure, type Worker } from './definitions.ts'
+import { type JobDefinition, PermanentFailure, type Sweep, type Worker } from './definitions.ts'
 import { DEAD_JOBS, prepareQueues, prepareSchedules } from './queues.ts'
-
-/** A job that was given up, with its error; it is kept for 90 days. */
-export type DeadJob = Readonly<{ id: string; name: string; payload: object; error: string; sentAt: Date; givenUpAt: Date }>
+import { Sweeping } from './sweeping.ts'
 
 export type JobSettings = Readonly<{
   /** Whether this process works jobs, or only sends them. */
   works: boolean
   /** How often a worker looks for jobs that nobody told it of: those that are due again, and those of a killed process. Seconds, 0.5 or more. */
   pollSeconds?: number
+  /** How often a sweep runs that nobody wakes. Seconds. */
+  sweepSeconds?: number
   /** How often one of the instances looks for jobs that have run out of time. Seconds, 1 or more. */
   superviseSeconds?: number
+  /** How long a worker may not have looked for jobs, or a sweep may run, before readiness says so. Seconds. */
+  stuckSeconds?: number
   /** How long running jobs may go on when the process is told to stop; the default leaves main.ts the time for the rest. */
   stopMilliseconds?: number
 }>
@@ -46,6 +48,7 @@ export class Jobs {
   #lastComplaint = Number.NEGATIVE_INFINITY
   /** What wakes the workers of each job. */
   readonly #wake = new Map<string, () => void>()
+  #sweepings: readonly Sweeping[] = []
 
   constructor(connection: DatabaseConnection, settings: JobSettings, logger: Logger) {
     this.#connection = connection
@@ -56,6 +59,7 @@ export class Jobs {
       // Without a message some may have been lost.
       if (message === undefined) for (const wake of this.#wake.values()) wake()
       else if (message.startsWith(MESSAGE)) this.#wake.get(message.slice(MESSAGE.length))?.()
+      for (const sweeping of this.#sweepings) sweeping.hear(message)
     })
   }
 
@@ -75,40 +79,36 @@ export class Jobs {
     if (after === undefined) await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${MESSAGE + name})`.execute(db)
   }
 
-  /** Those that were given up, the newest first. */
-  async listDead(): Promise<DeadJob[]> {
-    if (this.#boss === undefined) throw unavailable('Jobs cannot be listed at the moment.')
-    const jobs = await this.#boss.findJobs<object>(DEAD_JOBS)
-    return jobs
-      .map(({ sourceId, sourceName, data, sourceOutput, sourceCreatedOn, createdOn }) => ({
-        id: String(sourceId),
-        name: String(sourceName),
-        payload: data,
-        error: String((sourceOutput as { message?: unknown } | null)?.message),
-        sentAt: sourceCreatedOn ?? createdOn,
-        givenUpAt: createdOn,
-      }))
-      .sort((a, b) => b.givenUpAt.getTime() - a.givenUpAt.getTime())
+  /**
+   * What keeps jobs from being sent or worked by this process, such as `send-mail-token has not been looked for in the last 60 s`, or undefined. Jobs
+   * that fail or wait do not: a mail server that is away must not take the API along.
+   */
+  fault(): string | undefined {
+    const { stuckSeconds = 60 } = this.#settings
+    if (this.#boss === undefined) return 'they have not been started'
+    const longAgo = Date.now() - stuckSeconds * 1000
+    const idle = this.#boss.getWipData().find(({ count, lastFetchedOn, createdOn }) => count === 0 && (lastFetchedOn ?? createdOn) < longAgo)
+    if (idle !== undefined) return `${idle.name} has not been looked for in the last ${stuckSeconds} s`
+    const hanging = this.#sweepings.find(({ runSeconds }) => runSeconds > stuckSeconds)
+    return hanging && `${hanging.name} has been running for more than ${stuckSeconds} s`
   }
 
   /**
-   * Makes sending possible and starts the workers. If the database or its schema is not there yet, that happens later, by itself.
+   * Makes sending possible and starts the workers and the sweeps. If the database or its schema is not there yet, that happens later, by itself.
    * @param workers every job, also where none are worked: their queues must exist before anything is sent
    */
-  async start(workers: readonly Worker[]): Promise<void> {
-    const names = workers.map(({ definition }) => definition.name)
-    const twice = names.find((name, index) => names.indexOf(name) !== index)
-    if (twice !== undefined) throw new Error(`Two jobs are named ${twice}.`)
+  async start(workers: readonly Worker[], sweeps: readonly Sweep[] = []): Promise<void> {
+    requireDifferentNames([...workers.map(({ definition }) => definition), ...sweeps])
     try {
-      await this.#open(workers)
+      await this.#open(workers, sweeps)
     } catch (error) {
       this.#complain(error)
-      void this.#openLater(workers)
+      void this.#openLater(workers, sweeps)
     }
   }
 
   /**
-   * Takes no further jobs, and resolves when those that run have ended, or have been given back for a later try because they take too long.
+   * Takes no further jobs, and resolves when those that run have ended, sweeps too, or have been given back for a later try because they take too long.
    * Sending goes on until the database is closed.
    */
   stop(): Promise<void> {
@@ -116,20 +116,20 @@ export class Jobs {
     return this.#stopped
   }
 
-  async #openLater(workers: readonly Worker[]): Promise<void> {
+  async #openLater(workers: readonly Worker[], sweeps: readonly Sweep[]): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await sleep(RESTART_MILLISECONDS, undefined, { ref: false, signal: this.#stopping.signal }).catch(() => undefined)
       if (this.#stopping.signal.aborted) return
       try {
-        return await this.#open(workers)
+        return await this.#open(workers, sweeps)
       } catch (error) {
         if (!this.#stopping.signal.aborted) this.#complain(error)
       }
     }
   }
 
-  async #open(workers: readonly Worker[]): Promise<void> {
-    const { works, superviseSeconds = 30 } = this.#settings
+  async #open(workers: readonly Worker[], sweeps: readonly Sweep[]): Promise<void> {
+    const { works, sweepSeconds = 1, superviseSeconds = 30 } = this.#settings
     const definitions = workers.map(({ definition }) => definition)
     const boss = new PgBoss({
       db: { executeSql: this.#connection.executeSql },
@@ -150,9 +150,11 @@ export class Jobs {
       if (works) {
         await prepareSchedules(boss, definitions)
         for (const worker of workers) await this.#work(boss, worker)
+        await this.#reportDead(boss)
       }
       this.#stopping.signal.throwIfAborted()
       this.#boss = boss
+      if (works) this.#sweepings = sweeps.map((sweep) => new Sweeping(sweep, sweepSeconds * 1000, this.#stopping.signal, this.#logger))
     } catch (error) {
       await boss.stop({ graceful: false }).catch(() => undefined)
       throw error
@@ -176,6 +178,22 @@ export class Jobs {
     })
   }
 
+  /**
+   * Logs the jobs that were given up because nobody ended them in time, as where a process was killed in the last try of one: pg-boss finds them, and
+   * says so here alone. They go on being kept.
+   */
+  async #reportDead(boss: PgBoss): Promise<void> {
+    const options = { pollingIntervalSeconds: this.#settings.pollSeconds ?? 2, includeMetadata: true, batchSize: 100 } as const
+    const id = await boss.work<object, void, typeof options>(DEAD_JOBS, options, async (jobs) => {
+      for (const { sourceName, sourceId, sourceRetryCount, sourceOutput } of jobs) {
+        if (sourceOutput !== null && 'message' in sourceOutput) continue
+        const attempt = (sourceRetryCount ?? 0) + 1
+        this.#logger.error({ job: sourceName, jobId: sourceId, attempt, error: 'job timed out' }, 'job given up')
+      }
+    })
+    this.#wake.set(DEAD_JOBS, () => boss.notifyWorker(id))
+  }
+
   async #attempt({ definition, handle }: Worker, job: JobWithMetadata<object>): Promise<JobResult> {
     const { id, name, retryCount, retryLimit } = job
     const outOfTime = AbortSignal.timeout(definition.timeout * 1000)
@@ -197,7 +215,8 @@ export class Jobs {
     this.#stopping.abort()
     const boss = this.#boss
     if (boss === undefined) return
-    const ended = Promise.all([...this.#wake.keys()].map((name) => boss.offWork(name)))
+    const workersEnded = [...this.#wake.keys()].map((name) => boss.offWork(name))
+    const ended = Promise.all([...workersEnded, ...this.#sweepings.map((sweeping) => sweeping.ended)])
     await Promise.race([ended, sleep(this.#settings.stopMilliseconds ?? 6000, undefined, { ref: false })])
     const givenBack = boss.stop({ graceful: false }).catch((error) => this.#complain(error))
     await Promise.race([givenBack, sleep(GIVE_BACK_MILLISECONDS, undefined, { ref: false })])
@@ -208,6 +227,12 @@ export class Jobs {
     this.#lastComplaint = performance.now()
     this.#logger.warn({ error: (error as Error).message }, 'jobs cannot be worked at the moment')
   }
+}
+
+function requireDifferentNames(named: readonly Readonly<{ name: string }>[]): void {
+  const names = named.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new Error(`Two jobs are named ${twice}.`)
 }
 
 function rejectWhen(signal: AbortSignal): Promise<never> {

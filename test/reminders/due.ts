@@ -21,7 +21,11 @@ export async function dueReminder(app: TestApp, person: Person, body: Parameters
 
 /** Nobody can ask for a time that has passed. */
 export async function makeDue({ db }: Context, reminderId: string, at = '2026-01-01T08:00:00.000Z'): Promise<void> {
-  await db.updateTable('reminders').set({ at, fire_at: at }).where('id', '=', reminderId).execute()
+  await db
+    .updateTable('reminders')
+    .set((eb) => ({ at, fire_at: at, version: eb('version', '+', 1) }))
+    .where('id', '=', reminderId)
+    .execute()
 }
 
 export type Change = Readonly<{ type: string; resource_id: string; version: number; state: Record<string, unknown> | null; actor_id: string | null }>

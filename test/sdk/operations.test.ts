@@ -19,7 +19,7 @@ const login = { username: 'ada', password: 'correct horse battery staple' }
 const ids = { listId, taskId, reminderId, sessionId, tokenId, userId }
 
 /** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
-const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
+const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Promise<unknown>> = {
   register: ({ auth }) => auth.register({ ...login, email: 'ada@example.com' }),
   login: ({ auth }) => auth.login(login),
   createToken: ({ auth }) => auth.createToken({ grant_type: 'password', ...login }),
@@ -57,11 +57,20 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
   createReminder: ({ reminders }) => reminders.create(taskId, { minutesBefore: 30 }),
   getReminder: ({ reminders }) => reminders.get(reminderId, { ifNoneMatch: '"1"' }),
   deleteReminder: ({ reminders }) => reminders.delete(reminderId, { ifMatch: '"1"' }),
+  listChanges: ({ changes }) => changes.list({ limit: 5 }),
+  // What comes here is no stream.
+  streamEvents: async ({ changes }) =>
+    changes
+      .stream()
+      [Symbol.asyncIterator]()
+      .next()
+      .catch(() => undefined),
   listUsers: ({ admin }) => admin.listUsers({ q: 'ada', role: 'admin', disabled: false }),
   getUser: ({ admin }) => admin.getUser(userId),
   updateUser: ({ admin }) => admin.updateUser(userId, { disabled: true }),
   deleteUser: ({ admin }) => admin.deleteUser(userId),
   listAuditEvents: ({ admin }) => admin.listAuditEvents({ userId, action: 'login.failed', from: '2026-02-01T00:00:00Z' }),
+  listDeadJobs: ({ admin }) => admin.listDeadJobs({ limit: 10 }),
   getLiveness: ({ health }) => health.getLiveness(),
   getReadiness: ({ health }) => health.getReadiness(),
 }

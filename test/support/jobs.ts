@@ -6,8 +6,9 @@ import type { Test } from 'tap'
 import type { WorkerContext } from '../../src/context.ts'
 import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
-import type { Worker } from '../../src/jobs/definitions.ts'
+import type { Sweep, Worker } from '../../src/jobs/definitions.ts'
 import { type JobSettings, Jobs } from '../../src/jobs/jobs.ts'
+import { type DeadJobRow, listDeadJobs } from '../../src/jobs/queries.ts'
 import { updateSchema } from '../../src/schema.ts'
 import { createWorkers } from '../../src/workers.ts'
 import { createDatabase, testConfig } from './app.ts'
@@ -15,7 +16,13 @@ import { createDatabase, testConfig } from './app.ts'
 export type TestJobs = Readonly<{ jobs: Jobs; db: Database; logged: readonly Record<string, unknown>[]; close(): Promise<void> }>
 
 /** The jobs of an instance without its server, over a database of its own unless one is given, by URL or by directory. They end with the test. */
-export async function startJobs(t: Test, workers: readonly Worker[], settings: Partial<JobSettings> = {}, database?: string): Promise<TestJobs> {
+export async function startJobs(
+  t: Test,
+  workers: readonly Worker[],
+  settings: Partial<JobSettings> = {},
+  database?: string,
+  createSweeps: (db: Database, jobs: Jobs) => readonly Sweep[] = () => [],
+): Promise<TestJobs> {
   const url = database ?? (await createDatabase(t))
   const logged: Record<string, unknown>[] = []
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
@@ -29,7 +36,7 @@ export async function startJobs(t: Test, workers: readonly Worker[], settings: P
     return closed
   }
   t.teardown(close)
-  await jobs.start(workers)
+  await jobs.start(workers, createSweeps(connection.jobDb, jobs))
   return { jobs, db: connection.db, logged, close }
 }
 
@@ -46,6 +53,9 @@ export async function workJob(context: WorkerContext, name: string, payload: obj
   if (worker === undefined) throw new Error(`There is no job ${name}.`)
   await worker.handle(payload as never, { jobId: randomUUID(), number: 1, signal: AbortSignal.timeout(60_000) })
 }
+
+/** Those that were given up, the newest first. */
+export const deadJobs = (db: Database): Promise<DeadJobRow[]> => listDeadJobs(db, { after: undefined, limit: 100 })
 
 /** How many jobs of this name are in each state, such as `{ completed: 1 }`. */
 export async function statesOf(db: Database, name: string): Promise<Record<string, number>> {

@@ -347,6 +347,25 @@ export type AuditEventPage = {
     nextCursor: NextCursor;
 };
 
+export type DeadJob = {
+    id: Id;
+    /**
+     * What kind of job it is.
+     */
+    name: string;
+    /**
+     * Why its last try failed.
+     */
+    error: string;
+    sentAt: Instant;
+    givenUpAt: Instant;
+};
+
+export type DeadJobPage = {
+    items: Array<DeadJob>;
+    nextCursor: NextCursor;
+};
+
 /**
  * The `cursor` of the next page; `null` on the last one.
  */
@@ -543,6 +562,100 @@ export type CategoryPage = {
     nextCursor: NextCursor;
 };
 
+export type ListChangeType = 'list.created' | 'list.updated' | 'list.deleted';
+
+export type TaskChangeType = 'task.created' | 'task.updated' | 'task.deleted';
+
+export type ReminderChangeType = 'reminder.created' | 'reminder.updated' | 'reminder.fired' | 'reminder.deleted';
+
+export type ListResource = 'list';
+
+export type TaskResource = 'task';
+
+export type ReminderResource = 'reminder';
+
+/**
+ * The version of the resource that the change made, as in its `ETag`. With the `id` it names the change.
+ */
+export type Version = number;
+
+export type ListChange = {
+    type: ListChangeType;
+    resource: ListResource;
+    /**
+     * The list.
+     */
+    id: Id;
+    version: Version;
+    /**
+     * The list after the change; `null` when it was deleted.
+     */
+    state: TaskList | null;
+    /**
+     * Whose doing it was; `null` where Docket acted by itself.
+     */
+    actorId: OptionalId;
+    occurredAt: Instant;
+};
+
+export type TaskChange = {
+    type: TaskChangeType;
+    resource: TaskResource;
+    /**
+     * The task.
+     */
+    id: Id;
+    version: Version;
+    /**
+     * The task after the change; `null` when it was deleted.
+     */
+    state: Task | null;
+    /**
+     * Whose doing it was; `null` where Docket acted by itself.
+     */
+    actorId: OptionalId;
+    occurredAt: Instant;
+};
+
+export type ReminderChange = {
+    type: ReminderChangeType;
+    resource: ReminderResource;
+    /**
+     * The reminder.
+     */
+    id: Id;
+    version: Version;
+    /**
+     * The reminder after the change; `null` when it was deleted.
+     */
+    state: Reminder | null;
+    /**
+     * Whose doing it was; `null` where Docket acted by itself.
+     */
+    actorId: OptionalId;
+    occurredAt: Instant;
+};
+
+export type Change = ({
+    resource: 'list';
+} & ListChange) | ({
+    resource: 'task';
+} & TaskChange) | ({
+    resource: 'reminder';
+} & ReminderChange);
+
+export type ChangePage = {
+    items: Array<Change>;
+    /**
+     * Where to go on, also when this was the last of them for now.
+     */
+    nextCursor: string;
+    /**
+     * Whether more are there already.
+     */
+    hasMore: boolean;
+};
+
 export type Liveness = {
     status: 'ok';
 };
@@ -566,6 +679,7 @@ export type Readiness = {
     checks: {
         database: HealthCheck;
         migrations: HealthCheck;
+        jobs: HealthCheck;
         memory: HealthCheck;
         disk: HealthCheck;
     };
@@ -574,7 +688,7 @@ export type Readiness = {
 /**
  * What went wrong, for programs to decide by.
  */
-export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
+export type ProblemCode = 'MALFORMED_REQUEST' | 'UNAUTHENTICATED' | 'INVALID_CREDENTIALS' | 'TOKEN_EXPIRED' | 'FORBIDDEN' | 'INSUFFICIENT_SCOPE' | 'EMAIL_NOT_VERIFIED' | 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'REQUEST_TIMEOUT' | 'EMAIL_TAKEN' | 'USERNAME_TAKEN' | 'CONFLICT' | 'CURSOR_EXPIRED' | 'PRECONDITION_FAILED' | 'PAYLOAD_TOO_LARGE' | 'URI_TOO_LONG' | 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_FAILED' | 'RATE_LIMITED' | 'HEADERS_TOO_LARGE' | 'INTERNAL_ERROR' | 'UNAVAILABLE';
 
 export type InvalidField = {
     in: FieldLocation;
@@ -675,6 +789,11 @@ export type Limit = number;
  * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
  */
 export type Cursor = string;
+
+/**
+ * The `id` of the last event that was received.
+ */
+export type LastEventId = string;
 
 /**
  * Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412.
@@ -3067,6 +3186,136 @@ export type ListCategoriesResponses = {
 
 export type ListCategoriesResponse = ListCategoriesResponses[keyof ListCategoriesResponses];
 
+export type ListChangesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/changes';
+};
+
+export type ListChangesErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * What was deleted since the cursor was made is forgotten by now. Begin again, without a cursor and with an empty store.
+     */
+    410: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListChangesError = ListChangesErrors[keyof ListChangesErrors];
+
+export type ListChangesResponses = {
+    /**
+     * The next changes.
+     */
+    200: ChangePage;
+};
+
+export type ListChangesResponse = ListChangesResponses[keyof ListChangesResponses];
+
+export type StreamEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `id` of the last event that was received.
+         */
+        'Last-Event-ID'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/events';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * What was deleted since the cursor was made is forgotten by now. Begin again, without a cursor and with an empty store.
+     */
+    410: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * A stream of changes.
+     */
+    200: Change;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
 export type ListUsersData = {
     body?: never;
     path?: never;
@@ -3410,6 +3659,66 @@ export type ListAuditEventsResponses = {
 };
 
 export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
+
+export type ListDeadJobsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/admin/dead-jobs';
+};
+
+export type ListDeadJobsErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListDeadJobsError = ListDeadJobsErrors[keyof ListDeadJobsErrors];
+
+export type ListDeadJobsResponses = {
+    /**
+     * A page of jobs.
+     */
+    200: DeadJobPage;
+};
+
+export type ListDeadJobsResponse = ListDeadJobsResponses[keyof ListDeadJobsResponses];
 
 export type GetLivenessData = {
     body?: never;
