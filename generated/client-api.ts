@@ -536,6 +536,65 @@ export interface paths {
         patch: operations["updateTask"];
         trace?: never;
     };
+    "/tasks/{taskId}/reminders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                taskId: components["parameters"]["TaskId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the reminders of a task
+         * @description The reminders of a task in the order of their creation, those that have fired among them.
+         */
+        get: operations["listReminders"];
+        put?: never;
+        /**
+         * Remind of a task
+         * @description Has you reminded of an open task: `at` a time, or `minutesBefore` its `dueAt`. The body holds one of the two.
+         *
+         *     A reminder fires once, when its `fireAt` has come: it is mailed to your address, and its `firedAt` says when. To an address that is not verified,
+         *     at most ten are mailed in 24 hours. One that is relative moves with the due date: without one it sleeps (`fireAt` is null), one that has fired
+         *     fires again if its new time is yet to come, and one whose time has passed by the move, without having fired, fires at once.
+         *     Completing a task deletes its reminders, and so does deleting it; opening it again does not bring them back.
+         */
+        post: operations["createReminder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reminders/{reminderId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The reminder's id. */
+                reminderId: components["parameters"]["ReminderId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get a reminder
+         * @description The reminder, whichever of your tasks it is for.
+         */
+        get: operations["getReminder"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a reminder
+         * @description Deletes the reminder. If it has not fired, it never will.
+         */
+        delete: operations["deleteReminder"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/categories": {
         parameters: {
             query?: never;
@@ -1328,6 +1387,66 @@ export interface components {
         };
         /** @enum {string} */
         TaskSort: "createdAt" | "-createdAt" | "updatedAt" | "-updatedAt" | "dueAt" | "-dueAt" | "priority" | "-priority" | "title" | "-title";
+        /**
+         * @example {
+         *       "id": "01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f14",
+         *       "taskId": "01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10",
+         *       "at": null,
+         *       "minutesBefore": 30,
+         *       "fireAt": "2026-02-01T22:30:00.000Z",
+         *       "firedAt": null,
+         *       "createdAt": "2026-01-31T09:30:00.000Z",
+         *       "updatedAt": "2026-01-31T09:30:00.000Z"
+         *     }
+         */
+        Reminder: {
+            id: components["schemas"]["Id"];
+            /** @description The task that it is for. */
+            taskId: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description The time that was asked for; `null` for a relative one.
+             * @example 2026-02-01T08:00:00.000Z
+             */
+            at: string | null;
+            /**
+             * @description So many minutes before the `dueAt` of the task; `null` for one at a time.
+             * @example 30
+             */
+            minutesBefore: number | null;
+            /**
+             * Format: date-time
+             * @description When it fires, or was to fire; `null` for a relative one while the task has no due date.
+             * @example 2026-02-01T08:00:00.000Z
+             */
+            fireAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it fired; `null` while it has not.
+             * @example 2026-02-01T08:00:00.412Z
+             */
+            firedAt: string | null;
+            createdAt: components["schemas"]["Instant"];
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /** @description One of the two. */
+        NewReminder: {
+            /**
+             * Format: date-time
+             * @description A time that is yet to come.
+             * @example 2099-02-01T08:00:00Z
+             */
+            at?: string;
+            /**
+             * @description So many minutes before the `dueAt` of the task, up to four weeks; that time must be yet to come.
+             * @example 30
+             */
+            minutesBefore?: number;
+        };
+        ReminderPage: {
+            items: components["schemas"]["Reminder"][];
+            nextCursor: components["schemas"]["NextCursor"];
+        };
         Category: {
             name: components["schemas"]["CategoryName"];
             openTasks: components["schemas"]["Count"];
@@ -1342,9 +1461,13 @@ export interface components {
         /** @enum {string} */
         TaskChangeType: "task.created" | "task.updated" | "task.deleted";
         /** @enum {string} */
+        ReminderChangeType: "reminder.created" | "reminder.updated" | "reminder.fired" | "reminder.deleted";
+        /** @enum {string} */
         ListResource: "list";
         /** @enum {string} */
         TaskResource: "task";
+        /** @enum {string} */
+        ReminderResource: "reminder";
         /**
          * @description The version of the resource that the change made, as in its `ETag`. With the `id` it names the change.
          * @example 3
@@ -1382,7 +1505,23 @@ export interface components {
             actorId: components["schemas"]["OptionalId"];
             occurredAt: components["schemas"]["Instant"];
         };
-        Change: components["schemas"]["ListChange"] | components["schemas"]["TaskChange"];
+        ReminderChange: {
+            type: components["schemas"]["ReminderChangeType"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            resource: "reminder";
+            /** @description The reminder. */
+            id: components["schemas"]["Id"];
+            version: components["schemas"]["Version"];
+            /** @description The reminder after the change; `null` when it was deleted. */
+            state: components["schemas"]["Reminder"] | null;
+            /** @description Whose doing it was; `null` where Docket acted by itself. */
+            actorId: components["schemas"]["OptionalId"];
+            occurredAt: components["schemas"]["Instant"];
+        };
+        Change: components["schemas"]["ListChange"] | components["schemas"]["TaskChange"] | components["schemas"]["ReminderChange"];
         ChangePage: {
             items: components["schemas"]["Change"][];
             /** @description Where to go on, also when this was the last of them for now. */
@@ -1884,6 +2023,8 @@ export interface components {
         ListId: components["schemas"]["Id"];
         /** @description The task's id. */
         TaskId: components["schemas"]["Id"];
+        /** @description The reminder's id. */
+        ReminderId: components["schemas"]["Id"];
         /** @description The session's id. */
         SessionId: components["schemas"]["Id"];
         /** @description The API token's id. */
@@ -3459,6 +3600,179 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listReminders: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                taskId: components["parameters"]["TaskId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of reminders. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createReminder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task's id. */
+                taskId: components["parameters"]["TaskId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReminder"];
+            };
+        };
+        responses: {
+            /** @description The new reminder. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reminder"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            /** @description The task is completed, has no due date for a relative reminder, or has ten reminders already. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:conflict",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "The task has no due date that a reminder could come before.",
+                     *       "code": "CONFLICT",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getReminder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The reminder's id. */
+                reminderId: components["parameters"]["ReminderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The reminder. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reminder"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteReminder: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The reminder's id. */
+                reminderId: components["parameters"]["ReminderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];

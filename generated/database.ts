@@ -117,6 +117,25 @@ export interface MailTokens {
   user_id: string;
 }
 
+export interface ReminderMails {
+  job_id: string;
+  sent_at: Generated<string>;
+  user_id: string;
+}
+
+export interface Reminders {
+  at: string | null;
+  created_at: string;
+  fire_at: string | null;
+  fired_at: string | null;
+  id: string;
+  minutes_before: number | null;
+  owner_id: string;
+  task_id: string;
+  updated_at: string;
+  version: Generated<number>;
+}
+
 export interface Sessions {
   created_at: Generated<string>;
   expires_at: string;
@@ -180,6 +199,8 @@ export interface DB {
   lists: Lists;
   login_throttles: LoginThrottles;
   mail_tokens: MailTokens;
+  reminder_mails: ReminderMails;
+  reminders: Reminders;
   sessions: Sessions;
   signing_key: SigningKey;
   tasks: Tasks;

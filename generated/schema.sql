@@ -131,11 +131,88 @@ CREATE FUNCTION public.lists_log() RETURNS trigger
 
 CREATE FUNCTION public.lock_changes(owner uuid) RETURNS bigint
     LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
     begin
       perform pg_advisory_xact_lock(hashtextextended(owner::text, 1));
       -- A statement of its own: it sees what was committed while we waited.
       return coalesce((select max(sequence) from changes where owner_id = owner), 0);
+    end $$;
+
+CREATE FUNCTION public.moment_before(due timestamp with time zone, minutes integer) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+      select case when due is not null then greatest(due - make_interval(mins => minutes), '0001-01-01T00:00:00Z') end
+    $$;
+
+CREATE TABLE public.reminders (
+    owner_id uuid NOT NULL,
+    id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    at timestamp(3) with time zone,
+    minutes_before integer,
+    fire_at timestamp(3) with time zone,
+    fired_at timestamp(3) with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    updated_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT reminders_check CHECK ((num_nonnulls(at, minutes_before) = 1)),
+    CONSTRAINT reminders_check1 CHECK (((at IS NULL) OR (fire_at = at))),
+    CONSTRAINT reminders_minutes_before_check CHECK (((minutes_before >= 0) AND (minutes_before <= 40320)))
+);
+
+CREATE FUNCTION public.reminder_state(reminder public.reminders) RETURNS json
+    LANGUAGE sql STABLE
+    AS $$
+      select to_json(state) from (
+        select reminder.id, reminder.task_id, reminder.at, reminder.minutes_before, reminder.fire_at, reminder.fired_at, reminder.version,
+          reminder.created_at, reminder.updated_at
+      ) as state
+    $$;
+
+CREATE FUNCTION public.reminders_log_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    declare
+      last bigint;
+    begin
+      if not exists (select from users where id = old.owner_id) then return null; end if;
+      last := lock_changes(old.owner_id);
+      insert into changes (owner_id, sequence, type, resource_id, version, actor_id, occurred_at)
+      values (old.owner_id, last + 1, 'reminder.deleted', old.id, old.version + 1, old.owner_id, clock_timestamp());
+      return null;
+    end $$;
+
+CREATE FUNCTION public.reminders_log_insert() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      with owners as materialized (
+        select owner_id, lock_changes(owner_id) as last from (select distinct owner_id from written order by owner_id) as sorted
+      )
+      insert into changes (owner_id, sequence, type, resource_id, version, state, actor_id, occurred_at)
+      select owner_id, last + row_number() over (partition by owner_id order by id), 'reminder.created', id, version, reminder_state(written),
+        owner_id, clock_timestamp()
+      from written join owners using (owner_id);
+      return null;
+    end $$;
+
+CREATE FUNCTION public.reminders_log_update() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      execute '
+        with owners as materialized (
+          select owner_id, lock_changes(owner_id) as last from (select distinct owner_id from written order by owner_id) as sorted
+        )
+        insert into changes (owner_id, sequence, type, resource_id, version, state, actor_id, occurred_at)
+        select owner_id, last + row_number() over (partition by owner_id order by id),
+          case when fired then ''reminder.fired'' else ''reminder.updated'' end::change_type, id, written.version, reminder_state(written),
+          case when not fired then owner_id end, clock_timestamp()
+        from written join owners using (owner_id) join before using (owner_id, id)
+        cross join lateral (select before.fired_at is null and written.fired_at is not null as fired) as how';
+      return null;
     end $$;
 
 CREATE FUNCTION public.search_form(words text) RETURNS text
@@ -191,6 +268,34 @@ CREATE FUNCTION public.task_state(task public.tasks) RETURNS json
           task.time_zone, task.version, task.created_at, task.updated_at
       ) as state
     $$;
+
+CREATE FUNCTION public.tasks_arm_reminders() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    begin
+      if not exists (
+        select from written cross join lateral (
+          select from reminders
+          where reminders.owner_id = written.owner_id and task_id = written.id and (
+            written.completed_at is not null
+            or (minutes_before is not null and fire_at is distinct from moment_before(written.due_at, minutes_before)))
+          offset 0
+        ) as stale
+      ) then
+        return null;
+      end if;
+      execute '
+        delete from reminders using written
+        where reminders.owner_id = written.owner_id and task_id = written.id and completed_at is not null';
+      execute '
+        update reminders
+        set fire_at = moment_before(due_at, minutes_before), fired_at = case when moment_before(due_at, minutes_before) > now() then null else fired_at end,
+          version = reminders.version + 1, updated_at = now()
+        from written
+        where reminders.owner_id = written.owner_id and task_id = written.id and completed_at is null
+          and minutes_before is not null and fire_at is distinct from moment_before(due_at, minutes_before)';
+      return null;
+    end $$;
 
 CREATE FUNCTION public.tasks_count() RETURNS trigger
     LANGUAGE plpgsql
@@ -430,6 +535,12 @@ CREATE TABLE public.mail_tokens (
     CONSTRAINT mail_tokens_email_check CHECK ((char_length(email) <= 254))
 );
 
+CREATE TABLE public.reminder_mails (
+    user_id uuid NOT NULL,
+    job_id uuid NOT NULL,
+    sent_at timestamp(3) with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.sessions (
     user_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -500,6 +611,12 @@ ALTER TABLE ONLY public.login_throttles
 ALTER TABLE ONLY public.mail_tokens
     ADD CONSTRAINT mail_tokens_pkey PRIMARY KEY (user_id, id);
 
+ALTER TABLE ONLY public.reminder_mails
+    ADD CONSTRAINT reminder_mails_pkey PRIMARY KEY (user_id, job_id);
+
+ALTER TABLE ONLY public.reminders
+    ADD CONSTRAINT reminders_pkey PRIMARY KEY (owner_id, id);
+
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (user_id, id);
 
@@ -542,6 +659,10 @@ CREATE INDEX login_throttles_tried_at_idx ON public.login_throttles USING btree 
 
 CREATE INDEX mail_tokens_by_expiry ON public.mail_tokens USING btree (expires_at);
 
+CREATE INDEX reminders_due ON public.reminders USING btree (fire_at) WHERE (fired_at IS NULL);
+
+CREATE INDEX reminders_of_task ON public.reminders USING btree (owner_id, task_id, id);
+
 CREATE INDEX sessions_by_end ON public.sessions USING btree (LEAST(expires_at, idle_expires_at, revoked_at));
 
 CREATE INDEX tasks_by_created ON public.tasks USING btree (owner_id, completed, id);
@@ -572,6 +693,14 @@ CREATE CONSTRAINT TRIGGER lists_log AFTER INSERT OR DELETE ON public.lists DEFER
 
 CREATE CONSTRAINT TRIGGER lists_log_changed AFTER UPDATE ON public.lists DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.version <> new.version)) EXECUTE FUNCTION public.lists_log();
 
+CREATE CONSTRAINT TRIGGER reminders_log_delete AFTER DELETE ON public.reminders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.reminders_log_delete();
+
+CREATE TRIGGER reminders_log_insert AFTER INSERT ON public.reminders REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.reminders_log_insert();
+
+CREATE TRIGGER reminders_log_update AFTER UPDATE ON public.reminders REFERENCING OLD TABLE AS before NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.reminders_log_update();
+
+CREATE TRIGGER tasks_arm_reminders AFTER UPDATE ON public.tasks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_arm_reminders();
+
 CREATE TRIGGER tasks_count_added AFTER INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.tasks_count();
 
 CREATE TRIGGER tasks_count_changed AFTER UPDATE OF list_id, completed_at, categories ON public.tasks FOR EACH ROW WHEN (((old.list_id <> new.list_id) OR ((old.completed_at IS NULL) <> (new.completed_at IS NULL)) OR (old.categories <> new.categories))) EXECUTE FUNCTION public.tasks_count();
@@ -586,7 +715,7 @@ CREATE TRIGGER tasks_log_insert AFTER INSERT ON public.tasks REFERENCING NEW TAB
 
 CREATE TRIGGER tasks_log_update AFTER UPDATE ON public.tasks REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.tasks_log_update();
 
-CREATE TRIGGER users_forget_changes AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_forget_changes();
+CREATE CONSTRAINT TRIGGER users_forget_changes AFTER DELETE ON public.users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.users_forget_changes();
 
 CREATE TRIGGER users_forget_idempotency_records AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION public.users_forget_idempotency_records();
 
@@ -603,6 +732,12 @@ ALTER TABLE ONLY public.lists
 
 ALTER TABLE ONLY public.mail_tokens
     ADD CONSTRAINT mail_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.reminder_mails
+    ADD CONSTRAINT reminder_mails_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.reminders
+    ADD CONSTRAINT reminders_owner_id_task_id_fkey FOREIGN KEY (owner_id, task_id) REFERENCES public.tasks(owner_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;

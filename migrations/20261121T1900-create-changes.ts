@@ -32,8 +32,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   // The numbers of an owner's changes have no gaps and are in the order of commits: the lock is held until this transaction is visible to all, so
   // whoever comes next sees the number that it used. The trigger that writes a change takes the lock when its statement has all others, and changes of
   // lists, which tasks count themselves in, wait for the commit: so nobody waits for a row while they hold it (test/changes/writers.test.ts).
+  // A connection keeps its plan, which must not be to read all of a table that was small when it was made.
   await sql`
-    create function lock_changes(owner uuid) returns bigint language plpgsql as $$
+    create function lock_changes(owner uuid) returns bigint language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$
     begin
       perform pg_advisory_xact_lock(hashtextextended(owner::text, 1));
       -- A statement of its own: it sees what was committed while we waited.
@@ -116,8 +117,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       delete from change_horizons where owner_id = old.id;
       return null;
     end $$`.execute(db)
+  // At the commit, when nothing is left that could write another: not everything that does locks its owner.
   await sql`
-    create trigger users_forget_changes after delete on users for each row execute function users_forget_changes()`.execute(db)
+    create constraint trigger users_forget_changes after delete on users deferrable initially deferred
+    for each row execute function users_forget_changes()`.execute(db)
 
   // What was there before the log began.
   await sql`

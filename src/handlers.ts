@@ -10,6 +10,7 @@ import { type Context, reserved } from './context.ts'
 import type { Handlers } from './contract/types.ts'
 import { healthHandlers } from './health/handlers.ts'
 import { listHandlers } from './lists/handlers.ts'
+import { reminderHandlers } from './reminders/handlers.ts'
 import { sessionHandlers } from './sessions/handlers.ts'
 import { taskHandlers } from './tasks/handlers.ts'
 import { userHandlers } from './users/handlers.ts'
@@ -26,6 +27,7 @@ export const createHandlers = (context: Context, identity: Identity, apiTokens: 
   ...apiTokenHandlers(context, identity, apiTokens),
   ...listHandlers(context),
   ...taskHandlers(context),
+  ...reminderHandlers(context),
   ...changeHandlers(context, streams),
   ...adminHandlers(context, identity),
   ...healthHandlers(reserved(context)),

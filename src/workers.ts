@@ -5,15 +5,17 @@ import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import { idempotencyWorkers } from './idempotency/jobs.ts'
 import type { Sweep, Worker } from './jobs/definitions.ts'
+import { reminderSweeps, reminderWorkers } from './reminders/jobs.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...accountMailWorkers(context),
   ...authWorkers(context),
   ...auditWorkers(context),
+  ...reminderWorkers(context),
   ...changeWorkers(context),
   ...idempotencyWorkers(context),
 ]
 
 /** Every sweep, likewise. */
-export const createSweeps = (_context: WorkerContext): readonly Sweep[] => []
+export const createSweeps = (context: WorkerContext): readonly Sweep[] => [...reminderSweeps(context)]

@@ -5,6 +5,7 @@ import { Auth } from './auth.js'
 import { Changes } from './changes.js'
 import { Health } from './health.js'
 import { Lists } from './lists.js'
+import { Reminders } from './reminders.js'
 import type { Login, Tokens } from './session.js'
 import { Sessions } from './sessions.js'
 import { Tasks } from './tasks.js'
@@ -41,6 +42,7 @@ export type Docket = Readonly<{
   apiTokens: ApiTokens
   lists: Lists
   tasks: Tasks
+  reminders: Reminders
   changes: Changes
   admin: Admin
   health: Health
@@ -59,6 +61,7 @@ export function createDocket(options: DocketOptions): Docket {
     apiTokens: new ApiTokens(transport),
     lists: new Lists(transport),
     tasks: new Tasks(transport),
+    reminders: new Reminders(transport),
     changes: new Changes(transport),
     admin: new Admin(transport),
     health: new Health(transport),

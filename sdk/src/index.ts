@@ -30,6 +30,7 @@ export type {
   NewApiToken,
   NewList,
   NewListTask,
+  NewReminder,
   NewTask,
   PasswordChange,
   PasswordReset,
@@ -39,6 +40,8 @@ export type {
   Readiness,
   RefreshRequest,
   Registration,
+  Reminder,
+  ReminderChange,
   Role,
   Session,
   Task,
@@ -54,6 +57,7 @@ export type {
 export type { Health } from './health.js'
 export type { Lists, PageQuery } from './lists.js'
 export type { Page, Pages } from './pages.js'
+export type { Reminders } from './reminders.js'
 export type { Tokens } from './session.js'
 export type { Sessions } from './sessions.js'
 export type { TaskQuery, Tasks } from './tasks.js'

@@ -2,6 +2,8 @@ import type { components } from '../../generated/api.ts'
 import { instantOf } from '../instant.ts'
 import { presentList } from '../lists/presenter.ts'
 import type { ListRow } from '../lists/queries.ts'
+import { presentReminder } from '../reminders/presenter.ts'
+import type { ReminderRow } from '../reminders/queries.ts'
 import { presentTask } from '../tasks/presenter.ts'
 import type { TaskRow } from '../tasks/queries.ts'
 import type { ChangeRow } from './queries.ts'
@@ -19,6 +21,11 @@ export function presentChange({ type, resource_id, version, state, actor_id, occ
     case 'task.updated':
     case 'task.deleted':
       return { type, resource: 'task', ...change, state: state === null ? null : presentTask(rowOf<TaskRow>(state)) }
+    case 'reminder.created':
+    case 'reminder.updated':
+    case 'reminder.fired':
+    case 'reminder.deleted':
+      return { type, resource: 'reminder', ...change, state: state === null ? null : presentReminder(rowOf<ReminderRow>(state)) }
     default:
       throw new Error(`The change ${type} is unknown.`)
   }
@@ -27,5 +34,5 @@ export function presentChange({ type, resource_id, version, state, actor_id, occ
 /** A row as PostgreSQL wrote it into JSON, where instants look different from those in columns. */
 function rowOf<Row>(state: unknown): Row {
   const entries = Object.entries(state as Record<string, unknown>)
-  return Object.fromEntries(entries.map(([name, value]) => [name, name.endsWith('_at') && value !== null ? instantOf(String(value)) : value])) as Row
+  return Object.fromEntries(entries.map(([name, value]) => [name, /(^|_)at$/.test(name) && value !== null ? instantOf(String(value)) : value])) as Row
 }

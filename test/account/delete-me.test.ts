@@ -30,7 +30,10 @@ t.test('deleteMe', async (t) => {
     const accessTokens: string[] = []
     for (const person of [ada, eve]) {
       const { body: list } = await as(person)('createList', { body: { title: 'Groceries' }, expect: 201 })
-      await as(person)('createListTask', { params: { listId: list.id }, body: { title: 'Milk', categories: ['dairy'] }, expect: 201 })
+      const milk = { title: 'Milk', categories: ['dairy'], dueDate: '2099-02-01' }
+      const { body: task } = await as(person)('createListTask', { params: { listId: list.id }, body: milk, expect: 201 })
+      await as(person)('createReminder', { params: { taskId: task.id }, body: { minutesBefore: 30 }, expect: 201 })
+      await context.db.insertInto('reminder_mails').values({ user_id: person.id, job_id: task.id }).execute()
       await as(person)('createTask', { body: { title: 'Call', categories: ['phone'] }, headers: { 'Idempotency-Key': 'call' }, expect: 201 })
       await as()('login', { body: { username: person.username, password: PASSWORD }, expect: 200 })
       accessTokens.push((await as(person)('createApiToken', { body: token, expect: 201 })).body.token)
@@ -39,11 +42,13 @@ t.test('deleteMe', async (t) => {
     t.same(before, {
       'api_tokens.user_id': 1,
       'categories.owner_id': 2,
-      'changes.actor_id': 6,
-      'changes.owner_id': 6,
+      'changes.actor_id': 7,
+      'changes.owner_id': 7,
       'idempotency_records.user_id': 1,
       'lists.owner_id': 2,
       'mail_tokens.user_id': 1,
+      'reminder_mails.user_id': 1,
+      'reminders.owner_id': 1,
       'sessions.user_id': 2,
       'tasks.owner_id': 2,
       'users.id': 1,

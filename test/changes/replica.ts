@@ -39,7 +39,10 @@ export class Replica {
 export async function everythingOf(as: TestApp['as'], person: Person): Promise<Map<string, unknown>> {
   const lists = await allOf((page) => as(person)('listLists', { query: page, expect: 200 }))
   const tasks = await allOf((page) => as(person)('listTasks', { query: { ...page, sort: 'createdAt' }, expect: 200 }))
-  return new Map([...lists, ...tasks].map((resource) => [resource.id, resource]))
+  const reminders = await Promise.all(
+    tasks.map(({ id: taskId }) => allOf((page) => as(person)('listReminders', { params: { taskId }, query: page, expect: 200 }))),
+  )
+  return new Map([...lists, ...tasks, ...reminders.flat()].map((resource) => [resource.id, resource]))
 }
 
 type Page<Item> = { body: { items: Item[]; nextCursor: string | null } }

@@ -161,6 +161,11 @@ t.test('documented answers', async (t) => {
       return call(url, id, token, { params: { listId: body.items.find(({ inbox }) => inbox)?.id } })
     },
     'createTask 404': async (id) => call(url, id, token, { body: { title: 'Milk', listId: unknownIds(await ids()).listId } }),
+    'createReminder 409': async (id) => {
+      const params = await ids()
+      await as(grace)('updateTask', { params, body: { completed: true }, expect: 200 })
+      return call(url, id, token, { ...acceptable(id, params) })
+    },
     'getReadiness 503': async (id) => {
       context.lifecycle.draining = true
       return call(url, id, undefined).finally(() => {

@@ -17,6 +17,8 @@ t.test('ownership', async (t) => {
   const adasThings = async () => ({
     list: (await as(ada)('getList', { params, expect: 200 })).text,
     task: (await as(ada)('getTask', { params, expect: 200 })).text,
+    reminder: (await as(ada)('getReminder', { params, expect: 200 })).text,
+    reminders: (await as(ada)('listReminders', { params, expect: 200 })).text,
   })
   const before = await adasThings()
 

@@ -68,11 +68,15 @@ const KNOWN: Readonly<Record<string, readonly Known[]>> = {
   token: [({ mailToken }) => mailToken],
   currentPassword: [() => PASSWORD],
   'createApiToken scopes': [() => ['account:write', 'tasks:read'], () => ['account:read']],
+  // One of the two is sent. The task is due in 2099.
+  'createReminder at': [() => undefined],
+  'createReminder minutesBefore': [() => 0, () => 40320],
   'createToken scope': [() => 'tasks:read', () => 'account:read tasks:write'],
 }
 
 /** Fields with values that lead to a refusal, or to a 304. */
 const TAKEN: Readonly<Record<string, readonly Known[]>> = {
+  'createReminder at': [() => '2099-01-31T23:00:00+01:00'],
   'register username': [({ stranger }) => stranger.username.toUpperCase()],
   'register email': [({ stranger }) => stranger.email.toUpperCase()],
   'updateMe username': [({ stranger }) => stranger.username, ({ person }) => person.username.toUpperCase()],
@@ -106,6 +110,10 @@ const REFUSALS: Partial<Record<OperationId, (body: Fields, world: World) => read
   changeEmail: ({ currentPassword }) => [isWrong(currentPassword) && 422],
   deleteMe: ({ currentPassword }) => [isWrong(currentPassword) && 422],
   createApiToken: ({ scopes, currentPassword }) => [Array.isArray(scopes) && scopes.includes('admin') && 403, isWrong(currentPassword) && 422],
+  createReminder: ({ at, minutesBefore }) => [
+    at !== undefined && minutesBefore !== undefined && 422,
+    at !== undefined && Date.parse(textOf(at).toUpperCase()) <= Date.now() && 422,
+  ],
   login: ({ username, password }) => [!opens(username, password) && 401],
   createToken({ grant_type, username, password, refresh_token, scope = '' }, { person }) {
     if (grant_type === 'refresh_token') return [refresh_token !== person.refreshToken && 400]

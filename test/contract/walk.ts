@@ -44,8 +44,16 @@ export async function createIds(as: Caller): Promise<Ids> {
   const token = tokens.items[0] ?? (await as('createApiToken', { body: newToken, expect: 201 })).body
 
   const { body: list } = await as('createList', { body: { title: 'Groceries' }, expect: 201 })
-  const { body: task } = await as('createListTask', { params: { listId: list.id }, body: { title: 'Milk' }, expect: 201 })
-  return { listId: list.id, taskId: task.id, sessionId: sessionIdOf(login.accessToken), tokenId: token.id, userId: other.user.id }
+  const { body: task } = await as('createListTask', { params: { listId: list.id }, body: { title: 'Milk', dueDate: '2099-02-01' }, expect: 201 })
+  const { body: reminder } = await as('createReminder', { params: { taskId: task.id }, body: { minutesBefore: 60 }, expect: 201 })
+  return {
+    listId: list.id,
+    taskId: task.id,
+    reminderId: reminder.id,
+    sessionId: sessionIdOf(login.accessToken),
+    tokenId: token.id,
+    userId: other.user.id,
+  }
 }
 
 /** An access token says which session it stands for. */

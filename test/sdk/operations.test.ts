@@ -8,6 +8,7 @@ import { installSdk } from './installed.ts'
 
 const listId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f0e'
 const taskId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
+const reminderId = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f14'
 const [sessionId, tokenId, userId] = [
   '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f11',
   '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f12',
@@ -15,7 +16,7 @@ const [sessionId, tokenId, userId] = [
 ] as const
 const login = { username: 'ada', password: 'correct horse battery staple' }
 
-const ids = { listId, taskId, sessionId, tokenId, userId }
+const ids = { listId, taskId, reminderId, sessionId, tokenId, userId }
 
 /** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
 const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Promise<unknown>> = {
@@ -52,6 +53,10 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Pro
   updateTask: ({ tasks }) => tasks.update(taskId, { completed: true }, { ifMatch: '"1"' }),
   deleteTask: ({ tasks }) => tasks.delete(taskId, { ifMatch: '"1"' }),
   listCategories: ({ tasks }) => tasks.listCategories({ limit: 5 }),
+  listReminders: ({ reminders }) => reminders.list(taskId, { limit: 5 }),
+  createReminder: ({ reminders }) => reminders.create(taskId, { minutesBefore: 30 }),
+  getReminder: ({ reminders }) => reminders.get(reminderId, { ifNoneMatch: '"1"' }),
+  deleteReminder: ({ reminders }) => reminders.delete(reminderId, { ifMatch: '"1"' }),
   listChanges: ({ changes }) => changes.list({ limit: 5 }),
   // What comes here is no stream.
   streamEvents: async ({ changes }) =>
@@ -105,10 +110,13 @@ t.test('operations', async (t) => {
     t.strictSame(await query('listUsers'), ['q=ada', 'role=admin', 'disabled=false'])
     t.strictSame(await query('listLists'), ['limit=5'])
     t.strictSame(await query('listCategories'), ['limit=5'])
+    t.strictSame(await query('listReminders'), ['limit=5'])
     t.strictSame(await (await sent('createTask')).json(), { title: 'Buy milk', dueDate: null })
+    t.strictSame(await (await sent('createReminder')).json(), { minutesBefore: 30 })
     t.strictSame([...new URLSearchParams(await (await sent('createToken')).text())], [['grant_type', 'password'], ...Object.entries(login)])
-    for (const id of ['updateList', 'deleteList', 'updateTask', 'deleteTask'] as const) t.equal((await sent(id)).headers.get('if-match'), '"1"')
-    t.equal((await sent('getTask')).headers.get('if-none-match'), '"1"')
+    for (const id of ['updateList', 'deleteList', 'updateTask', 'deleteTask', 'deleteReminder'] as const)
+      t.equal((await sent(id)).headers.get('if-match'), '"1"')
+    for (const id of ['getTask', 'getReminder'] as const) t.equal((await sent(id)).headers.get('if-none-match'), '"1"')
     await docketOf().tasks.list({}, { requestId: 'from-the-test' })
     t.equal(wire.requests.at(-1)?.headers.get('x-request-id'), 'from-the-test')
     await docketOf().tasks.create({ title: 'Buy milk' }, { idempotencyKey: 'from-the-test' })

@@ -68,7 +68,7 @@ export async function calling() {
   // @ts-expect-error: there is no such operation
   docket.tasks.archive(task.id)
   // @ts-expect-error: there is no such group
-  void docket.reminders
+  void docket.attachments
   // @ts-expect-error: a deletion answers nothing
   void (await docket.tasks.delete(task.id)).id
   // @ts-expect-error: the grant type is one of two

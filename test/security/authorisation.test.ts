@@ -66,6 +66,10 @@ const POLICY = {
   updateTask: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
   deleteTask: [401, 204, 404, 404, 401, 401, 403, 204, 204, 404, 404, 404],
   listCategories: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
+  listReminders: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
+  createReminder: [401, 201, 404, 404, 401, 401, 403, 201, 201, 404, 404, 404],
+  getReminder: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
+  deleteReminder: [401, 204, 404, 404, 401, 401, 403, 204, 204, 404, 404, 404],
   listChanges: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
   streamEvents: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
   listUsers: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
@@ -186,6 +190,7 @@ t.test('authorisation', async (t) => {
       user: await db.selectFrom('users').selectAll().where('id', '=', person.id).execute(),
       lists: await db.selectFrom('lists').selectAll().where('owner_id', '=', person.id).orderBy('id').execute(),
       tasks: await db.selectFrom('tasks').select(['id', 'list_id', 'title', 'version']).where('owner_id', '=', person.id).orderBy('id').execute(),
+      reminders: await db.selectFrom('reminders').select(['id', 'task_id', 'version']).where('owner_id', '=', person.id).orderBy('id').execute(),
       sessions: await db.selectFrom('sessions').select(['id', 'revoked_at']).where('user_id', '=', person.id).orderBy('id').execute(),
       apiTokens: await db.selectFrom('api_tokens').select(['id', 'scopes']).where('user_id', '=', person.id).orderBy('id').execute(),
     }

@@ -506,6 +506,51 @@ export type TaskPage = {
 
 export type TaskSort = 'createdAt' | '-createdAt' | 'updatedAt' | '-updatedAt' | 'dueAt' | '-dueAt' | 'priority' | '-priority' | 'title' | '-title';
 
+export type Reminder = {
+    id: Id;
+    /**
+     * The task that it is for.
+     */
+    taskId: Id;
+    /**
+     * The time that was asked for; `null` for a relative one.
+     */
+    at: string | null;
+    /**
+     * So many minutes before the `dueAt` of the task; `null` for one at a time.
+     */
+    minutesBefore: number | null;
+    /**
+     * When it fires, or was to fire; `null` for a relative one while the task has no due date.
+     */
+    fireAt: string | null;
+    /**
+     * When it fired; `null` while it has not.
+     */
+    firedAt: string | null;
+    createdAt: Instant;
+    updatedAt: Instant;
+};
+
+/**
+ * One of the two.
+ */
+export type NewReminder = {
+    /**
+     * A time that is yet to come.
+     */
+    at?: string;
+    /**
+     * So many minutes before the `dueAt` of the task, up to four weeks; that time must be yet to come.
+     */
+    minutesBefore?: number;
+};
+
+export type ReminderPage = {
+    items: Array<Reminder>;
+    nextCursor: NextCursor;
+};
+
 export type Category = {
     name: CategoryName;
     openTasks: Count;
@@ -521,9 +566,13 @@ export type ListChangeType = 'list.created' | 'list.updated' | 'list.deleted';
 
 export type TaskChangeType = 'task.created' | 'task.updated' | 'task.deleted';
 
+export type ReminderChangeType = 'reminder.created' | 'reminder.updated' | 'reminder.fired' | 'reminder.deleted';
+
 export type ListResource = 'list';
 
 export type TaskResource = 'task';
+
+export type ReminderResource = 'reminder';
 
 /**
  * The version of the resource that the change made, as in its `ETag`. With the `id` it names the change.
@@ -568,11 +617,32 @@ export type TaskChange = {
     occurredAt: Instant;
 };
 
+export type ReminderChange = {
+    type: ReminderChangeType;
+    resource: ReminderResource;
+    /**
+     * The reminder.
+     */
+    id: Id;
+    version: Version;
+    /**
+     * The reminder after the change; `null` when it was deleted.
+     */
+    state: Reminder | null;
+    /**
+     * Whose doing it was; `null` where Docket acted by itself.
+     */
+    actorId: OptionalId;
+    occurredAt: Instant;
+};
+
 export type Change = ({
     resource: 'list';
 } & ListChange) | ({
     resource: 'task';
-} & TaskChange);
+} & TaskChange) | ({
+    resource: 'reminder';
+} & ReminderChange);
 
 export type ChangePage = {
     items: Array<Change>;
@@ -689,6 +759,11 @@ export type ListId = Id;
  * The task's id.
  */
 export type TaskId = Id;
+
+/**
+ * The reminder's id.
+ */
+export type ReminderId = Id;
 
 /**
  * The session's id.
@@ -2851,6 +2926,283 @@ export type UpdateTaskResponses = {
 };
 
 export type UpdateTaskResponse = UpdateTaskResponses[keyof UpdateTaskResponses];
+
+export type ListRemindersData = {
+    body?: never;
+    path: {
+        /**
+         * The task's id.
+         */
+        taskId: Id;
+    };
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/tasks/{taskId}/reminders';
+};
+
+export type ListRemindersErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListRemindersError = ListRemindersErrors[keyof ListRemindersErrors];
+
+export type ListRemindersResponses = {
+    /**
+     * A page of reminders.
+     */
+    200: ReminderPage;
+};
+
+export type ListRemindersResponse = ListRemindersResponses[keyof ListRemindersResponses];
+
+export type CreateReminderData = {
+    body: NewReminder;
+    path: {
+        /**
+         * The task's id.
+         */
+        taskId: Id;
+    };
+    query?: never;
+    url: '/tasks/{taskId}/reminders';
+};
+
+export type CreateReminderErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The task is completed, has no due date for a relative reminder, or has ten reminders already.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateReminderError = CreateReminderErrors[keyof CreateReminderErrors];
+
+export type CreateReminderResponses = {
+    /**
+     * The new reminder.
+     */
+    201: Reminder;
+};
+
+export type CreateReminderResponse = CreateReminderResponses[keyof CreateReminderResponses];
+
+export type DeleteReminderData = {
+    body?: never;
+    headers?: {
+        /**
+         * Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The reminder's id.
+         */
+        reminderId: Id;
+    };
+    query?: never;
+    url: '/reminders/{reminderId}';
+};
+
+export type DeleteReminderErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The resource has changed since the version that `If-Match` names.
+     */
+    412: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteReminderError = DeleteReminderErrors[keyof DeleteReminderErrors];
+
+export type DeleteReminderResponses = {
+    /**
+     * Deleted.
+     */
+    204: void;
+};
+
+export type DeleteReminderResponse = DeleteReminderResponses[keyof DeleteReminderResponses];
+
+export type GetReminderData = {
+    body?: never;
+    headers?: {
+        /**
+         * Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any).
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The reminder's id.
+         */
+        reminderId: Id;
+    };
+    query?: never;
+    url: '/reminders/{reminderId}';
+};
+
+export type GetReminderErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetReminderError = GetReminderErrors[keyof GetReminderErrors];
+
+export type GetReminderResponses = {
+    /**
+     * The reminder.
+     */
+    200: Reminder;
+};
+
+export type GetReminderResponse = GetReminderResponses[keyof GetReminderResponses];
 
 export type ListCategoriesData = {
     body?: never;
