@@ -11,6 +11,7 @@ import { listHandlers } from './lists/handlers.ts'
 import { sessionHandlers } from './sessions/handlers.ts'
 import { taskHandlers } from './tasks/handlers.ts'
 import { userHandlers } from './users/handlers.ts'
+import { webhookHandlers } from './webhooks/handlers.ts'
 
 /** Every operation of openapi.yaml with its handler: one that is missing does not compile. */
 export const createHandlers = (context: Context, identity: Identity, apiTokens: ApiTokens): Handlers => ({
@@ -21,6 +22,7 @@ export const createHandlers = (context: Context, identity: Identity, apiTokens: 
   ...apiTokenHandlers(context, identity, apiTokens),
   ...listHandlers(context),
   ...taskHandlers(context),
+  ...webhookHandlers(context),
   ...adminHandlers(context, identity),
   ...healthHandlers(reserved(context)),
 })

@@ -16,6 +16,7 @@ export type Keys = Readonly<{
   cursor: KeyRing
   mailToken: KeyRing
   loginThrottle: KeyRing
+  webhookSecret: KeyRing
 }>
 
 export type Secrets = readonly [current: string, ...previous: string[]]
@@ -28,6 +29,7 @@ export function deriveKeys([current, ...previous]: Secrets): Keys {
     cursor: ring('cursor'),
     mailToken: ring('mail token'),
     loginThrottle: ring('login throttle'),
+    webhookSecret: ring('webhook secret'),
   }
 }
 

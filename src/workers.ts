@@ -3,13 +3,15 @@ import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import type { Sweep, Worker } from './jobs/definitions.ts'
+import { webhookSweeps, webhookWorkers } from './webhooks/jobs.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...accountMailWorkers(context),
   ...authWorkers(context),
   ...auditWorkers(context),
+  ...webhookWorkers(context),
 ]
 
 /** Every sweep, likewise. */
-export const createSweeps = (_context: WorkerContext): readonly Sweep[] => []
+export const createSweeps = (context: WorkerContext): readonly Sweep[] => [...webhookSweeps(context)]

@@ -9,6 +9,7 @@ import { Sessions } from './sessions.js'
 import { Tasks } from './tasks.js'
 import { Transport } from './transport.js'
 import { Users } from './users.js'
+import { Webhooks } from './webhooks.js'
 
 export type DocketOptions = Readonly<{
   /** Where the server is, without `/api/v1`: `https://docket.example.com`. */
@@ -40,6 +41,7 @@ export type Docket = Readonly<{
   apiTokens: ApiTokens
   lists: Lists
   tasks: Tasks
+  webhooks: Webhooks
   admin: Admin
   health: Health
 }>
@@ -57,6 +59,7 @@ export function createDocket(options: DocketOptions): Docket {
     apiTokens: new ApiTokens(transport),
     lists: new Lists(transport),
     tasks: new Tasks(transport),
+    webhooks: new Webhooks(transport),
     admin: new Admin(transport),
     health: new Health(transport),
   }

@@ -13,18 +13,22 @@ export type {
   AuditEvent,
   AuthResult,
   Category,
+  Change,
   CreatedApiToken,
+  CreatedWebhook,
   Credentials,
   CurrentPassword,
   EmailChange,
   EmailVerification,
   InvalidField,
+  ListChange,
   ListPatch,
   Liveness,
   NewApiToken,
   NewList,
   NewListTask,
   NewTask,
+  NewWebhook,
   PasswordChange,
   PasswordReset,
   PasswordResetRequest,
@@ -36,6 +40,7 @@ export type {
   Role,
   Session,
   Task,
+  TaskChange,
   TaskList,
   TaskPatch,
   TaskSort,
@@ -43,6 +48,15 @@ export type {
   TokenResult,
   User,
   UserPatch,
+  Webhook,
+  WebhookChangeEvent,
+  WebhookDelivery,
+  WebhookDeliveryStatus,
+  WebhookEvent,
+  WebhookEventType,
+  WebhookPatch,
+  WebhookSecret,
+  WebhookTestEvent,
 } from './generated/types.gen.js'
 export type { Health } from './health.js'
 export type { Lists, PageQuery } from './lists.js'
@@ -51,3 +65,5 @@ export type { Tokens } from './session.js'
 export type { Sessions } from './sessions.js'
 export type { TaskQuery, Tasks } from './tasks.js'
 export type { Users } from './users.js'
+export { verifyWebhook, WebhookVerificationError } from './verify-webhook.js'
+export type { DeliveryQuery, Webhooks } from './webhooks.js'

@@ -10,7 +10,7 @@ export type Validator = (value: unknown) => unknown
 const DOCUMENT_ID = 'openapi'
 
 /** Keywords of ours and of OpenAPI that say nothing about validity. Any other unknown keyword stops the start. */
-const ANNOTATIONS = ['components', 'example', 'x-enum-varnames', 'x-trim']
+const ANNOTATIONS = ['components', 'discriminator', 'example', 'x-enum-varnames', 'x-trim']
 
 /** Keywords with schemas inside, which nothing here looks into (innerSchemas). */
 const UNSUPPORTED = new Set([
