@@ -16,7 +16,7 @@ export type JobDefinition<Payload extends object = Record<string, never>> = Read
   concurrency: number
   /** In UTC, five fields: sends itself then, once for all instances. For jobs without a payload. */
   cron?: string
-  /** Jobs that share a scarce place, such as one receiver: how many of the same group an instance runs at once. */
+  /** Jobs that share something scarce, such as one receiver: how many of the same group run at once, on all instances together. */
   group?: Readonly<{ concurrency: number; idOf: (payload: Payload) => string }>
   /** Only for the compiler: keeps jobs of different payloads apart. */
   payload?: (payload: Payload) => void
