@@ -20,7 +20,7 @@ const EMAIL =
 
 /** An absolute URL of http or https in which nobody logs in. What the parser of URLs would mend, such as spaces or a missing slash, is none. */
 function isHttpUrl(text: string): boolean {
-  if (!/^https?:\/\/[^\s\p{Cc}\\]+$/u.test(text) || !URL.canParse(text)) return false
+  if (!/^https?:\/\/[^\s\p{Cc}\\/][^\s\p{Cc}\\]*$/u.test(text) || !URL.canParse(text)) return false
   const { username, password } = new URL(text)
   return username === '' && password === ''
 }

@@ -87,6 +87,7 @@ function exchange(url: URL, addresses: readonly string[], { headers, body, signa
       length += chunk.length
       if (length >= KEPT_BYTES) done()
     })
+    request.off('error', reject).on('error', done)
     response.on('error', done)
     response.on('close', done)
   })
@@ -104,7 +105,7 @@ function wordsFor(error: unknown): string {
   const code = String((error as { code?: unknown }).code)
   if (code === 'ECONNREFUSED') return 'The connection was refused.'
   if (code.startsWith('HPE_')) return 'The answer is no HTTP, or its headers are too large.'
-  if (/CERT|SSL|TLS|SIGNATURE|ISSUER/.test(code)) return 'TLS failed, or the certificate is not valid.'
+  if (code === 'EPROTO' || /CERT|SSL|TLS|SIGNATURE|ISSUER/.test(code)) return 'TLS failed, or the certificate is not valid.'
   return 'The connection broke.'
 }
 
