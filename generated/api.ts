@@ -557,6 +557,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List changes
+         * @description Every change of your lists and tasks, in the order in which they were committed. Whoever applies all of them to an empty store, the `state` of each
+         *     under its `id` or nothing where it is `null`, has what GET shows.
+         *
+         *     Begin without a `cursor`, and go on with the `nextCursor` of each answer: at once while `hasMore`, and later to learn of what came since.
+         *     Changes that were overtaken by a later one of the same resource are forgotten after 30 days (a setting of the server), as are deletions; the last
+         *     change of what is still there never is. So a client that was away for longer is answered 410: it must begin again, with an empty store.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream changes
+         * @description The changes of listChanges as Server-Sent Events, live: `data` is a change, `event` its `type`, and `id` the cursor behind it, for listChanges as well.
+         *     A stream begins with the changes after `Last-Event-ID` or, without one, after `cursor`; without both with those to come. It first sends an `id` alone,
+         *     so that a client that is cut off before the first change misses nothing.
+         *
+         *     A comment comes every 15 seconds. A stream ends when its session or API token does, after some 15 minutes, when the server stops, or when its reader
+         *     does not keep up: connect again with the last `id`. Five streams of yours may be open at a time on an instance of the server; a sixth is refused with 429.
+         */
+        get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks": {
         parameters: {
             query?: never;
@@ -1473,6 +1523,13 @@ export interface components {
             occurredAt: components["schemas"]["Instant"];
         };
         Change: components["schemas"]["ListChange"] | components["schemas"]["TaskChange"];
+        ChangePage: {
+            items: components["schemas"]["Change"][];
+            /** @description Where to go on, also when this was the last of them for now. */
+            nextCursor: string;
+            /** @description Whether more are there already. */
+            hasMore: boolean;
+        };
         /**
          * Format: http-url
          * @description Where to post. Without a username or a password.
@@ -1664,7 +1721,7 @@ export interface components {
          * @description What went wrong, for programs to decide by.
          * @enum {string}
          */
-        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
+        ProblemCode: "MALFORMED_REQUEST" | "UNAUTHENTICATED" | "INVALID_CREDENTIALS" | "TOKEN_EXPIRED" | "FORBIDDEN" | "INSUFFICIENT_SCOPE" | "EMAIL_NOT_VERIFIED" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REQUEST_TIMEOUT" | "EMAIL_TAKEN" | "USERNAME_TAKEN" | "CONFLICT" | "CURSOR_EXPIRED" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "URI_TOO_LONG" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_FAILED" | "RATE_LIMITED" | "HEADERS_TOO_LARGE" | "INTERNAL_ERROR" | "UNAVAILABLE";
         InvalidField: {
             in: components["schemas"]["FieldLocation"];
             /**
@@ -1871,6 +1928,26 @@ export interface components {
                  *       "status": 412,
                  *       "detail": "The task has changed since the version that If-Match names.",
                  *       "code": "PRECONDITION_FAILED",
+                 *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description What was deleted since the cursor was made is forgotten by now. Begin again, without a cursor and with an empty store. */
+        CursorExpired: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:docket:problem:cursor-expired",
+                 *       "title": "Cursor expired",
+                 *       "status": 410,
+                 *       "detail": "What has been deleted since this cursor is no longer known: begin again without a cursor, and with an empty store.",
+                 *       "code": "CURSOR_EXPIRED",
                  *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
                  *     }
                  */
@@ -2085,6 +2162,8 @@ export interface components {
         Limit: number;
         /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
         Cursor: string;
+        /** @description The `id` of the last event that was received. */
+        LastEventId: string;
         /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
         IfMatch: string;
         /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
@@ -3638,6 +3717,77 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The next changes. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangePage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            410: components["responses"]["CursorExpired"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    streamEvents: {
+        parameters: {
+            query?: {
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /** @description The `id` of the last event that was received. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream of changes. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["Change"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            410: components["responses"]["CursorExpired"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];

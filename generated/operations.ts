@@ -35,6 +35,8 @@ export const operations = {
   updateTask: { method: 'PATCH', path: '/tasks/{taskId}', tag: 'tasks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:write'], defaults: [] },
   deleteTask: { method: 'DELETE', path: '/tasks/{taskId}', tag: 'tasks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:write'], defaults: [] },
   listCategories: { method: 'GET', path: '/categories', tag: 'tasks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:read'], defaults: ['limit'] },
+  listChanges: { method: 'GET', path: '/changes', tag: 'changes', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:read'], defaults: ['limit'] },
+  streamEvents: { method: 'GET', path: '/events', tag: 'changes', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['tasks:read'], defaults: [] },
   listWebhooks: { method: 'GET', path: '/webhooks', tag: 'webhooks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['webhooks:write'], defaults: ['limit'] },
   createWebhook: { method: 'POST', path: '/webhooks', tag: 'webhooks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['webhooks:write'], defaults: [] },
   getWebhook: { method: 'GET', path: '/webhooks/{webhookId}', tag: 'webhooks', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['webhooks:write'], defaults: [] },

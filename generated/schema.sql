@@ -349,6 +349,7 @@ CREATE FUNCTION public.users_forget_changes() RETURNS trigger
     AS $$
     begin
       delete from changes where owner_id = old.id;
+      delete from change_horizons where owner_id = old.id;
       return null;
     end $$;
 
@@ -668,9 +669,6 @@ ALTER TABLE ONLY public.api_tokens
 
 ALTER TABLE ONLY public.categories
     ADD CONSTRAINT categories_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY public.change_horizons
-    ADD CONSTRAINT change_horizons_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.lists
     ADD CONSTRAINT lists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;

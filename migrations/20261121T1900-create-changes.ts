@@ -7,8 +7,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       'task.created', 'task.updated', 'task.deleted',
       'reminder.created', 'reminder.updated', 'reminder.fired', 'reminder.deleted')`.execute(db)
 
-  // Every committed write to what people own, in the order of the commits. It has no foreign key to users, since its check would wait for an end of the
-  // account while that waits for what this transaction holds; users_forget_changes stands for it.
+  // Every committed write to what people own, in the order of the commits. The two tables have no foreign key to users, since its check would wait for
+  // an end of the account while that waits for what this transaction holds; users_forget_changes stands for it.
   await sql`
     create table changes (
       owner_id    uuid           not null,
@@ -25,7 +25,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   // Up to which change of an owner those that were overtaken are gone (the retention of changes). Without a row it is 0.
   await sql`
     create table change_horizons (
-      owner_id uuid   primary key references users (id) on delete cascade,
+      owner_id uuid   primary key,
       sequence bigint not null
     )`.execute(db)
 
@@ -113,6 +113,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create function users_forget_changes() returns trigger language plpgsql as $$
     begin
       delete from changes where owner_id = old.id;
+      delete from change_horizons where owner_id = old.id;
       return null;
     end $$`.execute(db)
   await sql`

@@ -4,6 +4,8 @@ import { createApiTokens } from './api-tokens/tokens.ts'
 import { Denials } from './audit/denials.ts'
 import { jwtOptions } from './auth/access-tokens.ts'
 import { createIdentity } from './auth/identity.ts'
+import { ChangeFeed } from './changes/feed.ts'
+import { ChangeStreams } from './changes/streams.ts'
 import { type Context, reserved } from './context.ts'
 import { bindContract } from './contract/bind.ts'
 import { readSpec } from './contract/spec.ts'
@@ -37,10 +39,25 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   const identity = createIdentity(reserved(context), app.jwt)
   const apiTokens = createApiTokens(reserved(context))
   const denials = new Denials(context.reservedDb, logger)
+  // After those that remember principals: what they forget at a message, the streams look up again.
+  const feed = new ChangeFeed(context)
+  const streams = new ChangeStreams(context, feed, async ({ id, sessionId, apiTokenId }) => {
+    const found = await (sessionId === undefined ? apiTokens.live.find(id, apiTokenId ?? '') : identity.live.find(id, sessionId))
+    return found?.principal.scopes.has('tasks:read') === true
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, principal } = request
+    if (principal !== undefined && method !== 'GET' && method !== 'HEAD' && reply.statusCode < 300) feed.announce(principal.id)
+    done()
+  })
+  app.addHook('onClose', async () => {
+    feed.close()
+    streams.close()
+  })
   app.addHook('onClose', () => Promise.allSettled([identity.lastUses.close(), apiTokens.lastUses.close()]))
   bindContract(app, {
     spec,
-    handlers: decorate(createHandlers(context, identity, apiTokens)),
+    handlers: decorate(createHandlers(context, identity, apiTokens, streams)),
     security: {
       authenticators: {
         bearerAuth: identity.accessTokens,

@@ -17,6 +17,8 @@ export type Config = Readonly<{
   webhookAllowedNetworks: readonly string[]
   /** How long the audit log goes back. */
   auditRetentionDays: number
+  /** How long deletions, and changes that were overtaken, are known to who reads changes. */
+  changesRetentionDays: number
   /** Whether this process works jobs; it sends them in any case. */
   jobs: boolean
   rateLimits: RateLimitConfig
@@ -255,6 +257,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     mail,
     webhookAllowedNetworks: list('WEBHOOK_ALLOWED_NETWORKS', isAddressRange, 'addresses or CIDR ranges'),
     auditRetentionDays: integer('AUDIT_RETENTION_DAYS', 400, 1, 36_500),
+    changesRetentionDays: integer('CHANGES_RETENTION_DAYS', 30, 1, 36_500),
     jobs: oneOf('JOBS', ['on', 'off'], 'on') === 'on',
     log: {
       level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),

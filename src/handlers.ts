@@ -4,6 +4,8 @@ import { apiTokenHandlers } from './api-tokens/handlers.ts'
 import type { ApiTokens } from './api-tokens/tokens.ts'
 import { authHandlers } from './auth/handlers.ts'
 import type { Identity } from './auth/identity.ts'
+import { changeHandlers } from './changes/handlers.ts'
+import type { ChangeStreams } from './changes/streams.ts'
 import { type Context, reserved } from './context.ts'
 import type { Handlers } from './contract/types.ts'
 import { healthHandlers } from './health/handlers.ts'
@@ -14,7 +16,7 @@ import { userHandlers } from './users/handlers.ts'
 import { webhookHandlers } from './webhooks/handlers.ts'
 
 /** Every operation of openapi.yaml with its handler: one that is missing does not compile. */
-export const createHandlers = (context: Context, identity: Identity, apiTokens: ApiTokens): Handlers => ({
+export const createHandlers = (context: Context, identity: Identity, apiTokens: ApiTokens, streams: ChangeStreams): Handlers => ({
   ...authHandlers(reserved(context), identity),
   ...userHandlers(context),
   ...accountHandlers(context, identity),
@@ -22,6 +24,7 @@ export const createHandlers = (context: Context, identity: Identity, apiTokens: 
   ...apiTokenHandlers(context, identity, apiTokens),
   ...listHandlers(context),
   ...taskHandlers(context),
+  ...changeHandlers(context, streams),
   ...webhookHandlers(context),
   ...adminHandlers(context, identity),
   ...healthHandlers(reserved(context)),

@@ -13,6 +13,7 @@ const PROBLEMS = {
   EMAIL_TAKEN: [409, 'E-mail address taken'],
   USERNAME_TAKEN: [409, 'Username taken'],
   CONFLICT: [409, 'Conflict'],
+  CURSOR_EXPIRED: [410, 'Cursor expired'],
   PRECONDITION_FAILED: [412, 'Precondition failed'],
   PAYLOAD_TOO_LARGE: [413, 'Payload too large'],
   URI_TOO_LONG: [414, 'URI too long'],
@@ -131,3 +132,6 @@ export function invalid(errors: readonly InvalidField[], code: 'VALIDATION_FAILE
 export const invalidField = (part: InvalidField['in'], path: string, code: string, message: string) => invalid([{ in: part, path, code, message }])
 
 export const invalidCursor = () => invalidField('query', '/cursor', 'cursor', 'is not a cursor of this listing in this order')
+
+export const cursorExpired = () =>
+  new Problem('CURSOR_EXPIRED', 'What has been deleted since this cursor is no longer known: begin again without a cursor, and with an empty store.')

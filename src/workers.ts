@@ -1,6 +1,7 @@
 import { accountMailWorkers } from './account-mail/jobs.ts'
 import { auditWorkers } from './audit/jobs.ts'
 import { authWorkers } from './auth/jobs.ts'
+import { changeWorkers } from './changes/jobs.ts'
 import type { WorkerContext } from './context.ts'
 import type { Sweep, Worker } from './jobs/definitions.ts'
 import { webhookSweeps, webhookWorkers } from './webhooks/jobs.ts'
@@ -10,6 +11,7 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...accountMailWorkers(context),
   ...authWorkers(context),
   ...auditWorkers(context),
+  ...changeWorkers(context),
   ...webhookWorkers(context),
 ]
 

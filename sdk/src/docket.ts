@@ -2,6 +2,7 @@ import { Account } from './account.js'
 import { Admin } from './admin.js'
 import { ApiTokens } from './api-tokens.js'
 import { Auth } from './auth.js'
+import { Changes } from './changes.js'
 import { Health } from './health.js'
 import { Lists } from './lists.js'
 import type { Login, Tokens } from './session.js'
@@ -41,6 +42,7 @@ export type Docket = Readonly<{
   apiTokens: ApiTokens
   lists: Lists
   tasks: Tasks
+  changes: Changes
   webhooks: Webhooks
   admin: Admin
   health: Health
@@ -59,6 +61,7 @@ export function createDocket(options: DocketOptions): Docket {
     apiTokens: new ApiTokens(transport),
     lists: new Lists(transport),
     tasks: new Tasks(transport),
+    changes: new Changes(transport),
     webhooks: new Webhooks(transport),
     admin: new Admin(transport),
     health: new Health(transport),

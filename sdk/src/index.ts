@@ -3,6 +3,8 @@ export type { Admin, AuditQuery, UserQuery } from './admin.js'
 export type { ApiTokens } from './api-tokens.js'
 export type { Auth } from './auth.js'
 export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+export type { ChangeStream } from './change-stream.js'
+export type { Changes, ChangesQuery, StreamOptions } from './changes.js'
 export { createDocket, type Docket, type DocketOptions } from './docket.js'
 export { DocketConnectionError, DocketError } from './errors.js'
 export type {
@@ -14,6 +16,7 @@ export type {
   AuthResult,
   Category,
   Change,
+  ChangePage,
   CreatedApiToken,
   CreatedWebhook,
   Credentials,

@@ -37,6 +37,8 @@ type Traits = Readonly<{
   answer?: 304 | 503
   /** Whether the request may be repeated although it is a POST. */
   harmless?: boolean
+  /** Whether the answer is a stream of events. */
+  streams?: boolean
 }>
 
 type Options = CallOptions & Readonly<{ ifMatch?: string; ifNoneMatch?: string | undefined }>
@@ -156,8 +158,8 @@ function outcomeOf({ data, error, response }: Result<unknown>, traits: Traits): 
   const answered = ok || status === traits.answer
   const empty = status === 202 || status === 204 || status === 304
   // Else it is some page that answers 200, such as that of a front end.
-  const json = headers.get('content-type')?.startsWith('application/json') && !unreadable
-  if (!answered || !(empty || json)) return new DocketError(response, unreadable ? undefined : (error ?? data))
+  const expected = headers.get('content-type')?.startsWith(traits.streams === true ? 'text/event-stream' : 'application/json') && !unreadable
+  if (!answered || !(empty || expected)) return new DocketError(response, unreadable ? undefined : (error ?? data))
   return {
     data: empty ? undefined : ok ? data : error,
     status,

@@ -17,7 +17,7 @@ type LiveApiToken = LivePrincipal & Readonly<{ secretHash: Buffer }>
 const MOST_REMEMBERED = 10_000
 
 /** What knows who is behind an API token: made once for each server. */
-export type ApiTokens = Authenticator & Readonly<{ lastUses: LastUses }>
+export type ApiTokens = Authenticator & Readonly<{ lastUses: LastUses; live: LivePrincipals<LiveApiToken> }>
 
 export function createApiTokens({ config, db, notifications, logger }: Context): ApiTokens {
   const lastUses = new LastUses((uses) => updateLastUses(db, 'api_tokens', uses), logger)
@@ -32,6 +32,7 @@ export function createApiTokens({ config, db, notifications, logger }: Context):
   const read = new BoundedMap<string, ApiTokenContent>(MOST_REMEMBERED)
   return {
     lastUses,
+    live,
     recognises: (token) => token.startsWith(API_TOKEN_PREFIX),
     authenticate(token) {
       const remembered = read.get(token)

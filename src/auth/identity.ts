@@ -22,6 +22,7 @@ export type Identity = Readonly<{
   sessions: SessionKeeper
   lastUses: LastUses
   accessTokens: Authenticator
+  live: LivePrincipals<LivePrincipal>
 }>
 
 export function createIdentity({ config, db, notifications, keys, logger }: Context, jwt: JWT): Identity {
@@ -40,6 +41,7 @@ export function createIdentity({ config, db, notifications, keys, logger }: Cont
     throttle: new LoginThrottle(db, keys.loginThrottle[0].bytes, config.auth.loginThrottle),
     sessions: new SessionKeeper(config.auth, accessTokens, new RefreshTokens(keys.refreshToken), notifications),
     lastUses,
+    live: liveSessions,
     accessTokens: {
       recognises: (token) => !token.startsWith(API_TOKEN_PREFIX),
       authenticate(token) {

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { endEventStreams } from './event-streams.ts'
 import { parseOnly, parseQuery } from './parsing.ts'
 import { strongTags } from './preconditions.ts'
 import { respond, Serializers, senderOf } from './responses.ts'
@@ -35,6 +36,8 @@ export function bindContract(app: FastifyInstance, { spec, handlers, security }:
   const validators = new Validators(spec.document)
   const serializers = new Serializers(spec.document)
   app.decorateRequest('principal', undefined)
+  // Before the listener closes, which waits for all answers to end.
+  app.addHook('preClose', async () => endEventStreams(app.server))
 
   // Each media type has a scope of its own, in which no other is parsed.
   for (const mediaType of new Set(spec.operations.map(mediaTypeOf))) {
@@ -67,6 +70,7 @@ function routeOf(
   }
   const code = codeOf(operation.responses)
   const matches = operation.parameters.some(({ name }) => name === 'If-Match')
+  const resumes = operation.parameters.some(({ name }) => name === 'Last-Event-ID')
 
   const serve = async (request: FastifyRequest, reply: FastifyReply) => {
     validate.headers?.(request.headers)
@@ -76,6 +80,7 @@ function routeOf(
         query: validate.query?.(parseQuery(request.query as string, code)),
         body: validate.body?.(request.body),
         ifMatch: matches ? strongTags(request.headers['if-match']) : undefined,
+        lastEventId: resumes ? request.headers['last-event-id'] : undefined,
         client: clientOf(request, operation.id as OperationId),
         user: request.principal,
       },

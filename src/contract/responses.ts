@@ -1,8 +1,9 @@
 import fastJsonStringify from 'fast-json-stringify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sendEvents } from './event-streams.ts'
 import { namesTag } from './preconditions.ts'
 import type { OpenApiDocument, Operation, Schema } from './spec.ts'
-import type { Answer, OperationId, Respond } from './types.ts'
+import type { Answer, EventStream, OperationId, Respond } from './types.ts'
 
 /** The one implementation behind every operation's own type of `respond`. */
 export const respond = ((status: number, body?: unknown, init?: { headers: Record<string, string> }) => ({
@@ -55,12 +56,14 @@ export function senderOf(operation: Operation, serializers: Serializers): Sender
       const constants = Object.entries(response.headers ?? {}).flatMap(([name, { schema }]) =>
         schema.const === undefined ? [] : [[name, String(schema.const)] as const],
       )
-      const schema = response.content?.['application/json']?.schema
+      const events = response.content?.['text/event-stream']?.schema
+      const schema = response.content?.['application/json']?.schema ?? events
       return [
         status,
         {
           constants,
           serialize: schema && serializers.of(schema),
+          streams: events !== undefined,
           links: 'Link' in (response.headers ?? {}),
         },
       ]
@@ -81,6 +84,7 @@ export function senderOf(operation: Operation, serializers: Serializers): Sender
     if (status === 503) reply.header('Retry-After', '1')
     if (response.links) linkNext(request, reply, body as { nextCursor: string | null })
     if (response.serialize === undefined) return reply.code(status).send()
+    if (response.streams) return sendEvents(request, reply.code(status), body as EventStream, response.serialize)
     return reply.code(status).header('Content-Type', 'application/json; charset=utf-8').send(response.serialize(body))
   }
 }

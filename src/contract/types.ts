@@ -52,9 +52,16 @@ export type RequestOf<Id extends OperationId> = Readonly<{
   body: BodyOf<Id>
   /** The strong entity tags of `If-Match`; undefined where the header is absent or `*`. */
   ifMatch: readonly string[] | undefined
+  lastEventId: string | undefined
   client: Client
 }> &
   (Table[Id]['public'] extends true ? unknown : Readonly<{ user: 'apiToken' extends Table[Id]['schemes'][number] ? Principal : SessionPrincipal }>)
+
+/** One of the Server-Sent Events of an answer (HTML §9.2). One without data only tells the client where to resume. */
+export type StreamedEvent<Data = unknown> = Readonly<{ id: string; event?: string; data?: Data }>
+
+/** An answer of events without an end of its own: return() is called when its reader has gone or the server stops. */
+export type EventStream<Data = unknown> = Required<Pick<AsyncIterator<StreamedEvent<Data>, undefined>, 'next' | 'return'>>
 
 /** Sent by the server itself, from the document or from the answer. */
 type ServerHeader = 'X-Request-Id' | 'Cache-Control' | 'Link' | 'Retry-After' | 'WWW-Authenticate'
@@ -63,7 +70,9 @@ type ContentOf<Response> = Response extends {
   content: { 'application/json': infer Json }
 }
   ? Json
-  : undefined
+  : Response extends { content: { 'text/event-stream': infer Data } }
+    ? EventStream<Data>
+    : undefined
 type HeadersOf<Response> = Response extends { headers: infer Headers }
   ? {
       [Name in keyof Headers as string extends Name ? never : Name extends ServerHeader ? never : Name]: Headers[Name]

@@ -51,13 +51,15 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
 /** This process is the only one, and PGlite delivers a notification before the statement that commits it resolves: nothing needs to settle. */
 async function listenHere(pglite: PGlite): Promise<Notifications> {
   const subscribers: ((message: string) => void)[] = []
-  await pglite.listen(NOTIFICATION_CHANNEL, (message) => {
+  const deliver = (message: string) => {
     for (const subscriber of subscribers) subscriber(message)
-  })
+  }
+  await pglite.listen(NOTIFICATION_CHANNEL, deliver)
   return {
     isCurrent: () => true,
     subscribe: (receive) => void subscribers.push(receive),
     settle: async () => undefined,
+    send: async (message) => deliver(message),
     close: async () => undefined,
   }
 }

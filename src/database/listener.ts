@@ -128,6 +128,10 @@ export function listen(connection: pg.ClientConfig, logger: Logger): Notificatio
       await Promise.race([answered, leaseEnd])
       barriers.delete(barrier)
     },
+    async send(message) {
+      if (client === undefined) throw new Error('There is no connection that listens.')
+      await send(client, message)
+    },
     async close() {
       closing.abort()
       client?.end().catch(() => undefined)

@@ -10,6 +10,8 @@ export type Notifications = Readonly<{
   /** Calls back with every message, and with undefined when messages may have been lost and nothing cached can be trusted. */
   subscribe(receive: (message: string | undefined) => void): void
   settle(): Promise<void>
+  /** Tells all instances, this one included, of what was committed already. Rejects when the message cannot leave: whoever waits for it polls. */
+  send(message: string): Promise<void>
   close(): Promise<void>
 }>
 

@@ -4,7 +4,7 @@ import { operations } from '../../generated/operations.ts'
 import { newApiToken } from '../../src/api-tokens/token.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { PASSWORD, type Person, startApp, type TestApp } from '../support/app.ts'
-import { send } from '../support/client.ts'
+import { send, textOf } from '../support/client.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
 import { startInstances } from '../support/instances.ts'
 import { checksumOf } from './checksum.ts'
@@ -38,7 +38,7 @@ t.test('an API token', async (t) => {
         .map(({ name }) => [name, randomUUID()]),
     )
     const response = await send(url, id, token, { params })
-    const text = await response.text()
+    const text = await textOf(response)
     checkAnswer(id, response.status, response.headers, text)
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
   }

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import t from 'tap'
 import { PASSWORD, startApp } from '../support/app.ts'
-import { send } from '../support/client.ts'
+import { send, textOf } from '../support/client.ts'
 import { checkAnswer } from '../support/contract-check.ts'
 
 type Json = Record<string, unknown>
@@ -28,7 +28,7 @@ t.test('access tokens', async (t) => {
 
   const getMe = async (authorization?: string) => {
     const response = await send(url, 'getMe', undefined, authorization === undefined ? {} : { headers: { Authorization: authorization } })
-    const text = await response.text()
+    const text = await textOf(response)
     checkAnswer('getMe', response.status, response.headers, text)
     return { status: response.status, challenge: response.headers.get('www-authenticate'), code: JSON.parse(text).code }
   }

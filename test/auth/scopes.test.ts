@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { OperationId } from '../../src/contract/types.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
-import { send } from '../support/client.ts'
+import { send, textOf } from '../support/client.ts'
 import { checkAnswer, spec } from '../support/contract-check.ts'
 
 const ID = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
@@ -23,7 +23,7 @@ t.test('a token with one scope', async (t) => {
         if (id === 'logout') continue
         const params = Object.fromEntries(parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => [name, ID]))
         const response = await send(url, id as OperationId, body.access_token, { params })
-        const text = await response.text()
+        const text = await textOf(response)
         checkAnswer(id as OperationId, response.status, response.headers, text)
         const lacking = scopes.find((needed) => needed !== scope)
         if (lacking === undefined) {

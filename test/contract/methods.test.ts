@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { operations } from '../../generated/operations.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { startApp } from '../support/app.ts'
-import { urlOf } from '../support/client.ts'
+import { textOf, urlOf } from '../support/client.ts'
 import { checkAnswer, checkProblem } from '../support/contract-check.ts'
 import { bearer, createIds, OPERATIONS } from './walk.ts'
 
@@ -18,7 +18,7 @@ t.test('methods', async (t) => {
       const target = urlOf(url, id, { params }) + suffix
       const get = await fetch(target, { headers })
       const head = await fetch(target, { headers, method: 'HEAD' })
-      const text = await get.text()
+      const text = await textOf(get)
       checkAnswer(id, get.status, get.headers, text)
       t.equal(head.status, get.status)
       t.equal(await head.text(), '')

@@ -4,6 +4,7 @@ import { operations } from '../../generated/operations.ts'
 import type { Schema } from '../../src/contract/spec.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { exchange } from '../http/raw.ts'
+import { textOf } from '../support/client.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
 import { arbitraryOf, breakagesOf, type Medium } from './arbitrary.ts'
 import { type Answered, invalidStatusOf, isForm } from './walk.ts'
@@ -167,7 +168,7 @@ export async function sendWire(id: OperationId, wire: Wire): Promise<Answered> {
 async function transmit({ method, url, headers, body }: Wire): Promise<Omit<Answered, 'body'>> {
   if (body === undefined || body.length <= LARGEST_BODY) {
     const response = await fetch(url, { method, headers, ...(body && { body: new Uint8Array(body) }), redirect: 'manual' })
-    return { status: response.status, headers: response.headers, text: await response.text() }
+    return { status: response.status, headers: response.headers, text: await textOf(response) }
   }
   // The server answers and hangs up before it has read all of this, of which fetch makes an error.
   const { origin, host } = new URL(url)

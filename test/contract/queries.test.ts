@@ -2,7 +2,7 @@ import t from 'tap'
 import { operations } from '../../generated/operations.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { startApp } from '../support/app.ts'
-import { urlOf } from '../support/client.ts'
+import { textOf, urlOf } from '../support/client.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
 import { acceptable, bearer, call, callRaw, createIds, invalidStatusOf, OPERATIONS, WITHOUT_BODY } from './walk.ts'
 
@@ -20,7 +20,7 @@ t.test('queries, and bodies that nobody asked for', async (t) => {
       headers: { ...bearer(grace), ...(type && { 'Content-Type': type }) },
       ...(body !== undefined && { body: type === 'application/json' ? JSON.stringify(body) : new URLSearchParams(body as Record<string, string>) }),
     })
-    const answer = await response.text()
+    const answer = await textOf(response)
     checkAnswer(id, response.status, response.headers, answer)
     return { status: response.status, body: JSON.parse(answer) }
   }

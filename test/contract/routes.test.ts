@@ -3,6 +3,8 @@ import t from 'tap'
 import { operations } from '../../generated/operations.ts'
 import { createApiTokens } from '../../src/api-tokens/tokens.ts'
 import { createIdentity } from '../../src/auth/identity.ts'
+import { ChangeFeed } from '../../src/changes/feed.ts'
+import { ChangeStreams } from '../../src/changes/streams.ts'
 import { createHandlers } from '../../src/handlers.ts'
 import { startApp } from '../support/app.ts'
 import { spec } from '../support/contract-check.ts'
@@ -55,7 +57,8 @@ t.test('routes', async (t) => {
   })
 
   t.test('every operation has a handler, and every handler an operation', async (t) => {
-    const handlers = createHandlers(context, createIdentity(context, app.jwt), createApiTokens(context))
+    const streams = new ChangeStreams(context, new ChangeFeed(context), async () => true)
+    const handlers = createHandlers(context, createIdentity(context, app.jwt), createApiTokens(context), streams)
     t.same(Object.keys(handlers).toSorted(), OPERATIONS.toSorted())
   })
 })

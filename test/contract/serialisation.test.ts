@@ -3,6 +3,7 @@ import t from 'tap'
 import { Serializers } from '../../src/contract/responses.ts'
 import type { Answer, Handlers } from '../../src/contract/types.ts'
 import { startApp } from '../support/app.ts'
+import { textOf } from '../support/client.ts'
 import { checkAnswer, operationOf, spec } from '../support/contract-check.ts'
 import { bearer, call, createIds, everyHandler, serve } from './walk.ts'
 
@@ -94,7 +95,7 @@ t.test('serialisation', async (t) => {
     let path: string | undefined = '/api/v1/tasks?limit=1&sort=-title&completed=false&q=a%20or%20b%20or%20c'
     while (path !== undefined) {
       const response: Response = await fetch(talkative + path, { headers: bearer(ada) })
-      const body = await response.text()
+      const body = await textOf(response)
       checkAnswer('listTasks', response.status, response.headers, body)
       seen.push(JSON.parse(body).items[0].title)
       const link = response.headers.get('link')

@@ -7,7 +7,7 @@ import { resolve, type Schema } from '../../src/contract/spec.ts'
 import type { Handlers, OperationId } from '../../src/contract/types.ts'
 import { exchange } from '../http/raw.ts'
 import { PASSWORD, type Person, type TestApp } from '../support/app.ts'
-import { type Caller, type LooseRequest, send, urlOf } from '../support/client.ts'
+import { type Caller, type LooseRequest, send, textOf, urlOf } from '../support/client.ts'
 import { checkAnswer, operationOf, spec } from '../support/contract-check.ts'
 
 /** Every operation of the contract, in the order of the document. */
@@ -68,7 +68,7 @@ export type Answered = Readonly<{ status: number; headers: Headers; text: string
 /** Sends what the contract's types may forbid, and checks the answer against the document. */
 export async function call(url: string, id: OperationId, token: string | undefined, request: LooseRequest = {}): Promise<Answered> {
   const response = await send(url, id, token, request)
-  return checked(id, response.status, response.headers, await response.text())
+  return checked(id, response.status, response.headers, await textOf(response))
 }
 
 /** Sends a request line, headers and a body as they are. */

@@ -22,6 +22,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, readonly [status: number, title: st
   EMAIL_TAKEN: [409, 'E-mail address taken', 'urn:docket:problem:email-taken'],
   USERNAME_TAKEN: [409, 'Username taken', 'urn:docket:problem:username-taken'],
   CONFLICT: [409, 'Conflict', 'urn:docket:problem:conflict'],
+  CURSOR_EXPIRED: [410, 'Cursor expired', 'urn:docket:problem:cursor-expired'],
   PRECONDITION_FAILED: [412, 'Precondition failed', 'urn:docket:problem:precondition-failed'],
   PAYLOAD_TOO_LARGE: [413, 'Payload too large', 'urn:docket:problem:payload-too-large'],
   URI_TOO_LONG: [414, 'URI too long', 'urn:docket:problem:uri-too-long'],

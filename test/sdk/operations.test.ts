@@ -19,7 +19,7 @@ const [webhookId, deliveryId] = ['01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f14', '01985b
 const ids = { listId, taskId, sessionId, tokenId, userId, webhookId, deliveryId }
 
 /** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
-const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
+const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Promise<unknown>> = {
   register: ({ auth }) => auth.register({ ...login, email: 'ada@example.com' }),
   login: ({ auth }) => auth.login(login),
   createToken: ({ auth }) => auth.createToken({ grant_type: 'password', ...login }),
@@ -53,6 +53,14 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>>> = {
   updateTask: ({ tasks }) => tasks.update(taskId, { completed: true }, { ifMatch: '"1"' }),
   deleteTask: ({ tasks }) => tasks.delete(taskId, { ifMatch: '"1"' }),
   listCategories: ({ tasks }) => tasks.listCategories({ limit: 5 }),
+  listChanges: ({ changes }) => changes.list({ limit: 5 }),
+  // What comes here is no stream.
+  streamEvents: async ({ changes }) =>
+    changes
+      .stream()
+      [Symbol.asyncIterator]()
+      .next()
+      .catch(() => undefined),
   listWebhooks: ({ webhooks }) => webhooks.list({ limit: 5 }),
   createWebhook: ({ webhooks }) => webhooks.create({ url: 'https://example.com/hooks/docket', events: ['task.created'] }),
   getWebhook: ({ webhooks }) => webhooks.get(webhookId, { ifNoneMatch: '"1"' }),

@@ -1,0 +1,92 @@
+import type { Server } from 'node:http'
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { EventStream, StreamedEvent } from './types.ts'
+
+/** How often something is sent in any case, so that proxies keep the connection, and one that has died is found. */
+const HEARTBEAT_MILLISECONDS = 15_000
+/** Milliseconds that a client should wait before it connects again. Spread, since all come back at once when an instance stops. */
+const reconnection = () => 500 + Math.floor(Math.random() * 1500)
+
+const open = new WeakMap<Server, Set<EventFrames>>()
+
+/** Answers with Server-Sent Events (HTML §9.2), until their reader goes, they end, or the server stops. */
+export function sendEvents(request: FastifyRequest, reply: FastifyReply, events: EventStream, serialize: (data: unknown) => string): FastifyReply {
+  reply.header('Content-Type', 'text/event-stream; charset=utf-8')
+  if (request.method === 'HEAD') {
+    void events.return()
+    return reply.send()
+  }
+  // nginx would hold events back until its buffer is full.
+  reply.header('X-Accel-Buffering', 'no')
+  const frames = new EventFrames(events, serialize)
+  const { server } = request.server
+  const others = open.get(server) ?? new Set()
+  open.set(server, others.add(frames))
+  frames.once('close', () => others.delete(frames))
+  return reply.send(frames)
+}
+
+/** Ends every stream of a server that stops, with the time after which to come back. */
+export function endEventStreams(server: Server): void {
+  for (const frames of open.get(server) ?? []) frames.end()
+}
+
+/**
+ * The text of a stream. An event is taken only when there is room for it, so what a slow reader has not taken stays where it came from; one who takes
+ * nothing from one heartbeat to the next is cut off.
+ */
+class EventFrames extends Readable {
+  readonly #events: EventStream
+  readonly #serialize: (data: unknown) => string
+  readonly #heartbeat: NodeJS.Timeout
+  #taking = false
+  #stuck = false
+
+  constructor(events: EventStream, serialize: (data: unknown) => string) {
+    super({ encoding: 'utf8' })
+    this.#events = events
+    this.#serialize = serialize
+    this.push(`retry: ${reconnection()}\n\n`)
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MILLISECONDS).unref()
+  }
+
+  end(): void {
+    if (this.readableEnded || this.destroyed) return
+    this.#taking = true
+    this.push(`retry: ${reconnection()}\n\n`)
+    this.push(null)
+  }
+
+  override _read(): void {
+    this.#stuck = false
+    if (this.#taking) return
+    this.#taking = true
+    this.#events.next().then(
+      ({ done, value }) => {
+        if (this.destroyed || this.readableEnded) return
+        this.#taking = false
+        if (done === true) this.end()
+        else this.push(this.#frameOf(value))
+      },
+      (error) => this.destroy(error),
+    )
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearInterval(this.#heartbeat)
+    void this.#events.return()
+    done(error)
+  }
+
+  #frameOf({ id, event, data }: StreamedEvent): string {
+    const lines = event === undefined ? '' : `event: ${event}\n`
+    return `id: ${id}\n${lines}${data === undefined ? '' : `data: ${this.#serialize(data)}\n`}\n`
+  }
+
+  #beat(): void {
+    if (this.readableLength === 0) return void this.push(': heartbeat\n\n')
+    if (this.#stuck) this.destroy()
+    this.#stuck = true
+  }
+}
