@@ -834,6 +834,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/dead-jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the background jobs that were given up
+         * @description Jobs, such as mails, that failed in their last try, or for a reason that no other try would change, the newest first. They are kept for 90 days. What
+         *     they were to do, and for whom, is not shown; the log has the tries under the same `id`.
+         */
+        get: operations["listDeadJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -863,7 +884,9 @@ export interface paths {
         };
         /**
          * Can it serve requests?
-         * @description Answers 200 when every check is healthy and 503 when one is not, or when the server is shutting down: send it no requests then.
+         * @description Answers 200 when every check is healthy and 503 when one is not, or when the server is shutting down: send it no requests then. Background jobs are
+         *     unhealthy while this server can send none, or has not looked for those that it should work for a minute; how many are due, and for how long, is a
+         *     figure only, since a mail server that is away must not take the API along.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -1281,6 +1304,25 @@ export interface components {
         OptionalId: string | null;
         AuditEventPage: {
             items: components["schemas"]["AuditEvent"][];
+            nextCursor: components["schemas"]["NextCursor"];
+        };
+        DeadJob: {
+            id: components["schemas"]["Id"];
+            /**
+             * @description What kind of job it is.
+             * @example mail-token
+             */
+            name: string;
+            /**
+             * @description Why its last try failed.
+             * @example The mail server answered 550 to RCPT TO.
+             */
+            error: string;
+            sentAt: components["schemas"]["Instant"];
+            givenUpAt: components["schemas"]["Instant"];
+        };
+        DeadJobPage: {
+            items: components["schemas"]["DeadJob"][];
             nextCursor: components["schemas"]["NextCursor"];
         };
         /**
@@ -1713,6 +1755,7 @@ export interface components {
             checks: {
                 database: components["schemas"]["HealthCheck"];
                 migrations: components["schemas"]["HealthCheck"];
+                jobs: components["schemas"]["HealthCheck"];
                 memory: components["schemas"]["HealthCheck"];
                 disk: components["schemas"]["HealthCheck"];
             };
@@ -4401,6 +4444,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditEventPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listDeadJobs: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of jobs. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadJobPage"];
                 };
             };
             400: components["responses"]["MalformedRequest"];

@@ -51,6 +51,7 @@ export const operations = {
   updateUser: { method: 'PATCH', path: '/admin/users/{userId}', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: [] },
   deleteUser: { method: 'DELETE', path: '/admin/users/{userId}', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: [] },
   listAuditEvents: { method: 'GET', path: '/admin/audit-events', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: ['limit'] },
+  listDeadJobs: { method: 'GET', path: '/admin/dead-jobs', tag: 'admin', public: false, schemes: ['oauth2', 'bearerAuth', 'apiToken'], scopes: ['admin'], defaults: ['limit'] },
   getLiveness: { method: 'GET', path: '/health', tag: 'health', public: true, schemes: [], scopes: [], defaults: [] },
   getReadiness: { method: 'GET', path: '/health/ready', tag: 'health', public: true, schemes: [], scopes: [], defaults: [] },
 } as const

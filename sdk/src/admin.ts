@@ -1,11 +1,12 @@
 import type { Answer, Call, CallOptions } from './call.js'
-import { deleteUser, getUser, listAuditEvents, listUsers, updateUser } from './generated/sdk.gen.js'
-import type { AdminUser, AdminUserPatch, AuditEvent, ListAuditEventsData, ListUsersData } from './generated/types.gen.js'
+import { deleteUser, getUser, listAuditEvents, listDeadJobs, listUsers, updateUser } from './generated/sdk.gen.js'
+import type { AdminUser, AdminUserPatch, AuditEvent, DeadJob, ListAuditEventsData, ListDeadJobsData, ListUsersData } from './generated/types.gen.js'
 import type { Pages } from './pages.js'
 import type { Transport } from './transport.js'
 
 export type UserQuery = NonNullable<ListUsersData['query']>
 export type AuditQuery = NonNullable<ListAuditEventsData['query']>
+export type DeadJobQuery = NonNullable<ListDeadJobsData['query']>
 
 /** For people with the role `admin`. */
 export class Admin {
@@ -38,5 +39,10 @@ export class Admin {
   /** What has happened to accounts, the newest first. */
   listAuditEvents(query: AuditQuery = {}, options: CallOptions = {}): Pages<AuditEvent> {
     return this.#transport.pages(({ cursor, ...wire }) => listAuditEvents({ ...wire, query: { ...query, ...cursor } }), options)
+  }
+
+  /** The background jobs that were given up, the newest first. */
+  listDeadJobs(query: DeadJobQuery = {}, options: CallOptions = {}): Pages<DeadJob> {
+    return this.#transport.pages(({ cursor, ...wire }) => listDeadJobs({ ...wire, query: { ...query, ...cursor } }), options)
   }
 }

@@ -1,5 +1,5 @@
 export type { Account } from './account.js'
-export type { Admin, AuditQuery, UserQuery } from './admin.js'
+export type { Admin, AuditQuery, DeadJobQuery, UserQuery } from './admin.js'
 export type { ApiTokens } from './api-tokens.js'
 export type { Auth } from './auth.js'
 export type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
@@ -21,6 +21,7 @@ export type {
   CreatedWebhook,
   Credentials,
   CurrentPassword,
+  DeadJob,
   EmailChange,
   EmailVerification,
   InvalidField,

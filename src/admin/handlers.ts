@@ -5,11 +5,13 @@ import { listAuditEvents } from '../audit/queries.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
+import { pageOf } from '../database/pagination.ts'
 import { instantOf } from '../instant.ts'
+import { type DeadJobRow, listDeadJobs } from '../jobs/queries.ts'
 import { notFound } from '../problem.ts'
 import { findUser } from '../users/queries.ts'
 import { changeUser } from './change-user.ts'
-import { presentAdminUser } from './presenter.ts'
+import { presentAdminUser, presentDeadJob } from './presenter.ts'
 import { listUsers } from './queries.ts'
 
 export const adminHandlers = ({ db, patientDb, cursors }: Context, { sessions }: Identity): HandlersOf<'admin'> => ({
@@ -51,5 +53,12 @@ export const adminHandlers = ({ db, patientDb, cursors }: Context, { sessions }:
       limit: limit + 1,
     })
     return respond(200, cursors.pageById(belongsTo, rows, limit, presentAuditEvent))
+  },
+
+  async listDeadJobs({ query: { limit, cursor } }, respond) {
+    const belongsTo = 'dead-jobs'
+    const rows = await listDeadJobs(db, { after: cursors.after(belongsTo, cursor), limit: limit + 1 })
+    const cursorAfter = ({ position, id }: DeadJobRow) => cursors.encode(belongsTo, { key: position, id })
+    return respond(200, pageOf(rows, limit, presentDeadJob, cursorAfter))
   },
 })

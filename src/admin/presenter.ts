@@ -1,4 +1,5 @@
 import type { components } from '../../generated/api.ts'
+import type { DeadJobRow } from '../jobs/queries.ts'
 import { presentUser } from '../users/presenter.ts'
 import type { UserRow } from '../users/queries.ts'
 
@@ -15,4 +16,10 @@ export function presentAdminUser(user: UserRow): components['schemas']['AdminUse
     createdAt,
     updatedAt,
   }
+}
+
+const LONGEST_ERROR = 1000
+
+export function presentDeadJob(job: DeadJobRow): components['schemas']['DeadJob'] {
+  return { id: job.job_id, name: job.name, error: job.error.slice(0, LONGEST_ERROR).toWellFormed(), sentAt: job.sent_at, givenUpAt: job.given_up_at }
 }

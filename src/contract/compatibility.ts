@@ -251,7 +251,7 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   content: { schema: 'schema' },
   schema: {
     ...Object.fromEntries(COMPARED_KEYWORDS.map((keyword) => [keyword, ''])),
-    ...{ properties: 'schema{}', items: 'schema', anyOf: 'schema[]', additionalProperties: 'schema' },
+    ...{ properties: 'schema{}', items: 'schema', anyOf: 'schema[]', oneOf: 'schema[]', additionalProperties: 'schema' },
   },
   components: {
     ...{ schemas: 'schema{}', parameters: 'parameter{}', headers: 'header{}', responses: 'response{}', requestBodies: 'body{}' },

@@ -36,7 +36,7 @@ export function endEventStreams(server: Server): void {
  * The text of a stream. An event is taken only when there is room for it, so what a slow reader has not taken stays where it came from; one who takes
  * nothing from one heartbeat to the next is cut off.
  */
-class EventFrames extends Readable {
+export class EventFrames extends Readable {
   readonly #events: EventStream
   readonly #serialize: (data: unknown) => string
   readonly #heartbeat: NodeJS.Timeout

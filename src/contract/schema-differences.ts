@@ -39,7 +39,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
 /** The keywords that are compared. */
 export const COMPARED_KEYWORDS: readonly string[] = [
   ...Object.keys(JUDGES),
-  ...['type', 'enum', 'const', 'anyOf', 'items', 'properties', 'required', 'additionalProperties'],
+  ...['type', 'enum', 'const', 'anyOf', 'oneOf', 'discriminator', 'items', 'properties', 'required', 'additionalProperties'],
 ]
 
 /** The keywords that only people read, here and all over the document. */
@@ -62,7 +62,7 @@ function* compareSchemas(released: Side, now: Side, path: string, around: readon
     compareSchemas({ ...released, schema: before }, { ...now, schema: after }, `${path}/${step}`, [...around, [released.schema, now.schema]])
   for (const [one, other] of pairsOf(alternativesOf(released), alternativesOf(now))) {
     if (other === undefined) yield { path, effect: 'narrower', what: `no longer ${titleOf(one)}` }
-    else if (one === undefined) yield { path, effect: 'wider', what: `also ${titleOf(other)}` }
+    else if (one === undefined) yield { path, effect: VARIANT in other ? 'more values' : 'wider', what: `also ${titleOf(other)}` }
     else if (familyOf(one) !== familyOf(other)) yield { path, effect: 'different', what: `${titleOf(one)} → ${titleOf(other)}` }
     else {
       for (const difference of compareKeywords(one, other)) yield { ...difference, path }
@@ -124,9 +124,20 @@ function* compareFields(
   }
 }
 
-/** A schema as alternatives of one type each: `type: [string, "null"]` and `anyOf` say the same in two ways. */
+/** Marks an alternative of a `oneOf` with the name of its component. */
+const VARIANT = Symbol('variant')
+
+/** A schema as alternatives of one type each: `type: [string, "null"]` and `anyOf` say the same in two ways. Those of a `oneOf` keep their names. */
 function alternativesOf({ document, schema }: Side): Schema[] {
-  const { $ref, anyOf, ...rest } = schema
+  const { $ref, anyOf, oneOf, ...rest } = schema
+  if (oneOf !== undefined) {
+    const { discriminator, ...outer } = rest
+    if (discriminator === undefined || oneOf.some((branch) => branch.$ref === undefined))
+      throw new SpecError(`A oneOf without a discriminator, or with a branch that is no component, cannot be compared: ${JSON.stringify(schema)}`)
+    return oneOf.flatMap((branch) =>
+      alternativesOf({ document, schema: merged(branch, outer) }).map((alternative) => ({ ...alternative, [VARIANT]: branch.$ref })),
+    )
+  }
   if ($ref !== undefined) {
     const component = document.components.schemas[$ref.replace(COMPONENTS, '')]
     if (component === undefined) throw new SpecError(`The reference ${$ref} leads to no schema of the components.`)
@@ -159,7 +170,9 @@ function pairsOf(released: readonly Schema[], now: readonly Schema[]): (readonly
   const free = new Set(now)
   for (const isAlike of alike) {
     for (const one of released) {
-      const other = successors.has(one) ? undefined : [...free].find((candidate) => isAlike(one, candidate))
+      const other = successors.has(one)
+        ? undefined
+        : [...free].find((candidate) => variantOf(one) === variantOf(candidate) && isAlike(one, candidate))
       if (other === undefined) continue
       successors.set(one, other)
       free.delete(other)
@@ -168,6 +181,8 @@ function pairsOf(released: readonly Schema[], now: readonly Schema[]): (readonly
   return [...released.map((one) => [one, successors.get(one)] as const), ...[...free].map((other) => [undefined, other] as const)]
 }
 
+const variantOf = (schema: Schema) => (schema as { [VARIANT]?: string })[VARIANT]
 const familyOf = ({ type }: Schema) => (type === 'integer' ? 'number' : type)
 const show = (value: unknown) => (value === undefined ? 'none' : JSON.stringify(value))
-const titleOf = (schema?: Schema) => [schema?.type, schema?.['format']].filter((word) => word !== undefined).join(' ')
+const titleOf = (schema?: Schema) =>
+  [(schema && variantOf(schema))?.replace(COMPONENTS, '') ?? schema?.type, schema?.['format']].filter((word) => word !== undefined).join(' ')

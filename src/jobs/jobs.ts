@@ -9,9 +9,6 @@ import { type JobDefinition, PermanentFailure, type Sweep, type Worker } from '.
 import { DEAD_JOBS, prepareQueues, prepareSchedules } from './queues.ts'
 import { Sweeping } from './sweeping.ts'
 
-/** A job that was given up, with its error; it is kept for 90 days. */
-export type DeadJob = Readonly<{ id: string; name: string; payload: object; error: string; sentAt: Date; givenUpAt: Date }>
-
 export type JobSettings = Readonly<{
   /** Whether this process works jobs, or only sends them. */
   works: boolean
@@ -21,6 +18,8 @@ export type JobSettings = Readonly<{
   sweepSeconds?: number
   /** How often one of the instances looks for jobs that have run out of time. Seconds, 1 or more. */
   superviseSeconds?: number
+  /** How long a worker may not have looked for jobs, or a sweep may run, before readiness says so. Seconds. */
+  stuckSeconds?: number
   /** How long running jobs may go on when the process is told to stop; the default leaves main.ts the time for the rest. */
   stopMilliseconds?: number
 }>
@@ -81,20 +80,18 @@ export class Jobs {
     if (after === undefined) await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${MESSAGE + name})`.execute(db)
   }
 
-  /** Those that were given up, the newest first. */
-  async listDead(): Promise<DeadJob[]> {
-    if (this.#boss === undefined) throw unavailable('Jobs cannot be listed at the moment.')
-    const jobs = await this.#boss.findJobs<object>(DEAD_JOBS)
-    return jobs
-      .map(({ sourceId, sourceName, data, sourceOutput, sourceCreatedOn, createdOn }) => ({
-        id: String(sourceId),
-        name: String(sourceName),
-        payload: data,
-        error: String((sourceOutput as { message?: unknown } | null)?.message),
-        sentAt: sourceCreatedOn ?? createdOn,
-        givenUpAt: createdOn,
-      }))
-      .sort((a, b) => b.givenUpAt.getTime() - a.givenUpAt.getTime())
+  /**
+   * What keeps jobs from being sent or worked by this process, such as `send-mail-token has not been looked for in the last 60 s`, or undefined. Jobs
+   * that fail or wait do not: a mail server that is away must not take the API along.
+   */
+  fault(): string | undefined {
+    const { stuckSeconds = 60 } = this.#settings
+    if (this.#boss === undefined) return 'they have not been started'
+    const longAgo = Date.now() - stuckSeconds * 1000
+    const idle = this.#boss.getWipData().find(({ count, lastFetchedOn, createdOn }) => count === 0 && (lastFetchedOn ?? createdOn) < longAgo)
+    if (idle !== undefined) return `${idle.name} has not been looked for in the last ${stuckSeconds} s`
+    const hanging = this.#sweepings.find(({ runSeconds }) => runSeconds > stuckSeconds)
+    return hanging && `${hanging.name} has been running for more than ${stuckSeconds} s`
   }
 
   /**
@@ -154,6 +151,7 @@ export class Jobs {
       if (works) {
         await prepareSchedules(boss, definitions)
         for (const worker of workers) await this.#work(boss, worker)
+        await this.#reportDead(boss)
       }
       this.#stopping.signal.throwIfAborted()
       this.#boss = boss
@@ -195,6 +193,22 @@ export class Jobs {
     const polling = setInterval(wakeOne, pollSeconds * 1000).unref()
     this.#stopping.signal.addEventListener('abort', () => clearInterval(polling), { once: true })
     this.#wake.set(name, wakeOne)
+  }
+
+  /**
+   * Logs the jobs that were given up because nobody ended them in time, as where a process was killed in the last try of one: pg-boss finds them, and
+   * says so here alone. They go on being kept.
+   */
+  async #reportDead(boss: PgBoss): Promise<void> {
+    const options = { pollingIntervalSeconds: this.#settings.pollSeconds ?? 2, includeMetadata: true, batchSize: 100 } as const
+    const id = await boss.work<object, void, typeof options>(DEAD_JOBS, options, async (jobs) => {
+      for (const { sourceName, sourceId, sourceRetryCount, sourceOutput } of jobs) {
+        if (sourceOutput !== null && 'message' in sourceOutput) continue
+        const attempt = (sourceRetryCount ?? 0) + 1
+        this.#logger.error({ job: sourceName, jobId: sourceId, attempt, error: 'job timed out' }, 'job given up')
+      }
+    })
+    this.#wake.set(DEAD_JOBS, () => boss.notifyWorker(id))
   }
 
   async #attempt({ definition, handle }: Worker, job: JobWithMetadata<object>): Promise<JobResult> {

@@ -5,13 +5,15 @@ import type { JobDefinition } from './definitions.ts'
 export const DEAD_JOBS = 'dead'
 
 const DAY = 86_400
+/** How long they are kept, reported or not. */
+const DEAD_DAYS = 90
 /** What the end of a job may take beyond its own time. Seconds. */
 const SETTLING = 5
 
 /** Makes the queues that are missing, and gives each what its definition says now. Any number of processes may do so at once. */
 export async function prepareQueues(boss: PgBoss, definitions: readonly JobDefinition<never>[]): Promise<void> {
   const wanted = new Map<string, QueueOptions & { deadLetter?: string }>([
-    [DEAD_JOBS, { retentionSeconds: 90 * DAY }],
+    [DEAD_JOBS, { retentionSeconds: DEAD_DAYS * DAY, deleteAfterSeconds: DEAD_DAYS * DAY }],
     ...definitions.map((definition) => [definition.name, optionsOf(definition)] as const),
   ])
   const present = new Map((await boss.getQueues()).map((queue) => [queue.name, queue]))

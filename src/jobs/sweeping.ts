@@ -17,6 +17,7 @@ export class Sweeping {
   readonly #sweep: Sweep
   readonly #stopping: AbortSignal
   readonly #logger: Logger
+  #startedAt: number | undefined
   #woken = false
   #pausing = new AbortController()
   /** Whether waking it ends its pause. */
@@ -32,6 +33,15 @@ export class Sweeping {
     this.ended = this.#run(intervalMilliseconds)
   }
 
+  get name(): string {
+    return this.#sweep.name
+  }
+
+  /** How long the run that goes on has taken so far. */
+  get runSeconds(): number {
+    return this.#startedAt === undefined ? 0 : (performance.now() - this.#startedAt) / 1000
+  }
+
   /** @param message of the channel, or undefined when some may have been lost */
   hear(message: string | undefined): void {
     const { wokenBy } = this.#sweep
@@ -45,12 +55,14 @@ export class Sweeping {
       this.#woken = false
       let more = false
       let breath = BREATH_MILLISECONDS
+      this.#startedAt = performance.now()
       try {
         more = await this.#sweep.run(this.#stopping)
       } catch (error) {
         this.#complain(error)
         breath = interval
       }
+      this.#startedAt = undefined
       if (more) continue
       await this.#pause(breath)
       this.#idle = !this.#woken

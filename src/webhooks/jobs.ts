@@ -11,8 +11,8 @@ const DAY_MILLISECONDS = 86_400_000
 const RETENTION_DAYS = 30
 const CLAIMED_AT_ONCE = 100
 
-const deleteOld = defineRepeatedJob('delete-old-webhook-deliveries', '35 3 * * *', { timeout: 600 })
-const sealSecretsAnew = defineRepeatedJob('seal-webhook-secrets-anew', '45 3 * * *', { timeout: 600 })
+const deleteOld = defineRepeatedJob('delete-old-webhook-deliveries', '40 3 * * *', { timeout: 600 })
+const sealSecretsAnew = defineRepeatedJob('seal-webhook-secrets-anew', '50 3 * * *', { timeout: 600 })
 
 /** @param resolve instead of asking name servers, for tests */
 export function webhookWorkers(context: WorkerContext, resolve?: Resolve): readonly Worker[] {

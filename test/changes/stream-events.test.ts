@@ -1,5 +1,6 @@
+import { sql } from 'kysely'
 import t from 'tap'
-import { PASSWORD, startApp } from '../support/app.ts'
+import { createDatabase, EMBEDDED, PASSWORD, startApp } from '../support/app.ts'
 import { startInstances } from '../support/instances.ts'
 import { readEvents } from './reader.ts'
 import { everythingOf, Replica, sorted } from './replica.ts'
@@ -136,4 +137,33 @@ t.test('a server that stops ends its streams first, and says when to come back',
   t.equal(await reader.next(), undefined)
   t.match(reader.others, [/^retry: \d+$/, /^retry: \d+$/])
   await closed
+})
+
+t.test('without a line for messages, polling brings changes', { skip: EMBEDDED && 'there is no line' }, async (t) => {
+  const database = await createDatabase(t)
+  const a = await startApp(t, {}, database)
+  const b = await startApp(t, { DATABASE_LISTEN_URL: 'postgres://nobody@127.0.0.1:9/nothing' }, database)
+  const ada = await a.register()
+  for (const writer of [a, b]) {
+    const reader = await readEvents(b.url, ada.accessToken)
+    await reader.next()
+    const { body } = await writer.as(ada)('createTask', { body: { title: 'x' }, expect: 201 })
+    t.equal((await reader.next())?.change?.id, body.id)
+    reader.cut()
+  }
+})
+
+t.test('a stream survives a database that restarts', { skip: EMBEDDED && 'it is in the same process' }, async (t) => {
+  const { as, context, register, url } = await startApp(t)
+  const ada = await register()
+  const reader = await readEvents(url, ada.accessToken)
+  await reader.next()
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`.execute(
+    context.patientDb,
+  )
+  const createTask = () => as(ada)('createTask', { body: { title: 'x' } })
+  let created = await createTask()
+  while (created.status !== 201) created = await createTask()
+  t.equal((await reader.next())?.change?.id, 'id' in created.body ? created.body.id : undefined)
+  reader.cut()
 })

@@ -64,6 +64,12 @@ const [EITHER, EITHER_WAY] = [
   '{ anyOf: [{ type: "null" }, { type: string, format: date-time }, { type: string, format: date }] }',
 ]
 
+/** A discriminated union, and the same with a variant more. */
+const [ONE_OF_ONE, ONE_OF_TWO] = [['User'], ['Task', 'User']].map(
+  (names) =>
+    `{ type: object, discriminator: { propertyName: id }, oneOf: [${names.map((name) => `{ $ref: "#/components/schemas/${name}" }`).join(', ')}] }`,
+) as [string, string]
+
 type Planted = readonly [change: string, document: string, line: string, released?: string]
 
 const BREAKING: readonly Planted[] = [
@@ -283,6 +289,8 @@ const BREAKING: readonly Planted[] = [
     livenessIs('{ anyOf: [{ type: string, enum: [ok] }, { type: integer }] }'),
     'getLiveness 200 body/status: also integer',
   ],
+  ['a variant less', listIdIs(ONE_OF_ONE), 'createTask body/listId: no longer Task', listIdIs(ONE_OF_TWO)],
+  ['a variant that is new', livenessIs(ONE_OF_TWO), 'getLiveness 200 body/status: also Task', livenessIs(ONE_OF_ONE)],
   ['any items', livenessIs('{ type: array }'), 'getLiveness 200 body/status: any items', livenessIs('{ type: array, items: { type: string } }')],
   [
     'a problem with a field less',

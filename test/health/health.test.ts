@@ -7,7 +7,7 @@ import { send } from '../support/client.ts'
 t.test('health', async (t) => {
   const { as, context, url } = await startApp(t)
   const { lifecycle, db } = context
-  const CHECKS = ['database', 'migrations', 'memory', 'disk'] as const
+  const CHECKS = ['database', 'migrations', 'jobs', 'memory', 'disk'] as const
 
   t.test('getLiveness: 200 to anybody', async (t) => {
     const { body, headers } = await as()('getLiveness', { expect: 200 })

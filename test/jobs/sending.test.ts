@@ -4,7 +4,7 @@ import type { Database } from '../../src/database/database.ts'
 import { defineJob, defineRepeatedJob, type JobDefinition, PermanentFailure, work } from '../../src/jobs/definitions.ts'
 import type { Jobs } from '../../src/jobs/jobs.ts'
 import { createDatabase } from '../support/app.ts'
-import { startJobs, statesOf, until } from '../support/jobs.ts'
+import { deadJobs, startJobs, statesOf, until } from '../support/jobs.ts'
 
 const greet = defineJob<{ name: string }>('greet', { concurrency: 2 })
 /** As long as no test lasts: what is worked then was woken. */
@@ -72,26 +72,26 @@ t.test('a job that fails', async (t) => {
       { job: 'flaky', jobId: /^[0-9a-f-]{36}$/, attempt: 1 },
       { job: 'flaky', jobId: lines[0]?.['jobId'], attempt: 2 },
     ])
-    t.same(await jobs.listDead(), [])
+    t.same(await deadJobs(db), [])
   })
 
   t.test('is given up after the last try, and goes on being seen', async (t) => {
     attempts.length = 0
     await jobs.send(db, flaky, { failures: 99 })
-    await until(async () => (await jobs.listDead()).length === 1)
+    await until(async () => (await deadJobs(db)).length === 1)
     t.same(attempts, [1, 2, 3])
     const line = logged.find(({ msg }) => msg === 'job given up')
     t.match(line, { level: 50, job: 'flaky', attempt: 3 })
-    const [dead] = await jobs.listDead()
-    t.match(dead, { id: line?.['jobId'], name: 'flaky', payload: { failures: 99 }, error: 'failure 3', sentAt: Date, givenUpAt: Date })
+    const [dead] = await deadJobs(db)
+    t.match(dead, { job_id: line?.['jobId'], name: 'flaky', error: 'failure 3', sent_at: String, given_up_at: String })
     const { rows } = await sql`select output, source_output from pgboss.job`.execute(db)
     t.notMatch(JSON.stringify(rows), 'hunter2', 'only the message of an error is kept')
   })
 
   t.test('for good is given up at once', async (t) => {
     await jobs.send(db, refused, {})
-    await until(async () => (await jobs.listDead()).length === 2)
-    t.match(await jobs.listDead(), [{ name: 'refused', error: 'no such recipient' }, { name: 'flaky' }])
+    await until(async () => (await deadJobs(db)).length === 2)
+    t.match(await deadJobs(db), [{ name: 'refused', error: 'no such recipient' }, { name: 'flaky' }])
     t.match(
       logged.findLast(({ msg }) => msg === 'job given up'),
       { job: 'refused', attempt: 1 },
@@ -100,8 +100,8 @@ t.test('a job that fails', async (t) => {
 
   t.test('because it takes too long is told so', async (t) => {
     await jobs.send(db, slow, {})
-    await until(async () => (await jobs.listDead()).length === 3)
-    t.match((await jobs.listDead())[0], { name: 'slow', error: 'It took too long.' })
+    await until(async () => (await deadJobs(db)).length === 3)
+    t.match((await deadJobs(db))[0], { name: 'slow', error: 'It took too long.' })
     t.match(aborted, [{ name: 'TimeoutError' }])
   })
 })

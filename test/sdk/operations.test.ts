@@ -75,6 +75,7 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Pro
   updateUser: ({ admin }) => admin.updateUser(userId, { disabled: true }),
   deleteUser: ({ admin }) => admin.deleteUser(userId),
   listAuditEvents: ({ admin }) => admin.listAuditEvents({ userId, action: 'login.failed', from: '2026-02-01T00:00:00Z' }),
+  listDeadJobs: ({ admin }) => admin.listDeadJobs({ limit: 10 }),
   getLiveness: ({ health }) => health.getLiveness(),
   getReadiness: ({ health }) => health.getReadiness(),
 }

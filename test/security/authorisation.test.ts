@@ -82,6 +82,7 @@ const POLICY = {
   updateUser: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
   deleteUser: [401, 403, 403, 204, 401, 401, 403, 204, 403, 204, 403, 403],
   listAuditEvents: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
+  listDeadJobs: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
   getLiveness: [200, 200, 200, 200, 200, 200, NONE, NONE, 200, 200, 200, 200],
   getReadiness: [200, 200, 200, 200, 200, 200, NONE, NONE, 200, 200, 200, 200],
 } satisfies Record<OperationId, readonly (number | undefined)[] & { length: typeof ACTORS.length }>

@@ -8,6 +8,7 @@ import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
 import type { Sweep, Worker } from '../../src/jobs/definitions.ts'
 import { type JobSettings, Jobs } from '../../src/jobs/jobs.ts'
+import { type DeadJobRow, listDeadJobs } from '../../src/jobs/queries.ts'
 import { updateSchema } from '../../src/schema.ts'
 import { createWorkers } from '../../src/workers.ts'
 import { createDatabase, testConfig } from './app.ts'
@@ -52,6 +53,9 @@ export async function workJob(context: WorkerContext, name: string, payload: obj
   if (worker === undefined) throw new Error(`There is no job ${name}.`)
   await worker.handle(payload as never, { jobId: randomUUID(), number: 1, signal: AbortSignal.timeout(60_000) })
 }
+
+/** Those that were given up, the newest first. */
+export const deadJobs = (db: Database): Promise<DeadJobRow[]> => listDeadJobs(db, { after: undefined, limit: 100 })
 
 /** How many jobs of this name are in each state, such as `{ completed: 1 }`. */
 export async function statesOf(db: Database, name: string): Promise<Record<string, number>> {

@@ -35,8 +35,24 @@ export async function startServer(t: Test, environment: Record<string, string>, 
 
 /** The same without waiting until it listens. */
 export async function launchServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<StartingServer> {
+  return launch(t, 'src/main.ts', '/docs', environment, watch)
+}
+
+/** Starts src/worker.ts, and resolves when it works jobs, or rejects with what it said when it ended instead. */
+export async function startWorker(t: Test, environment: Record<string, string>): Promise<ServerProcess> {
+  return (await launch(t, 'src/worker.ts', 'Docket works jobs', environment)).listens
+}
+
+/** @param ready what it says when it has started */
+async function launch(
+  t: Test,
+  script: string,
+  ready: string,
+  environment: Record<string, string>,
+  watch = (_output: string) => {},
+): Promise<StartingServer> {
   const port = environment['PORT'] ?? String(await freePort())
-  const child = spawn(process.execPath, ['src/main.ts'], {
+  const child = spawn(process.execPath, [script], {
     env: {
       PATH: process.env['PATH'],
       HOST: '127.0.0.1',
@@ -61,7 +77,7 @@ export async function launchServer(t: Test, environment: Record<string, string>,
     const read = (chunk: Buffer) => {
       output += chunk
       watch(output)
-      if (output.includes('/docs')) resolve(server)
+      if (output.includes(ready)) resolve(server)
     }
     child.stdout.on('data', read)
     child.stderr.on('data', read)

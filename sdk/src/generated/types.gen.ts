@@ -350,6 +350,25 @@ export type AuditEventPage = {
     nextCursor: NextCursor;
 };
 
+export type DeadJob = {
+    id: Id;
+    /**
+     * What kind of job it is.
+     */
+    name: string;
+    /**
+     * Why its last try failed.
+     */
+    error: string;
+    sentAt: Instant;
+    givenUpAt: Instant;
+};
+
+export type DeadJobPage = {
+    items: Array<DeadJob>;
+    nextCursor: NextCursor;
+};
+
 /**
  * The `cursor` of the next page; `null` on the last one.
  */
@@ -755,6 +774,7 @@ export type Readiness = {
     checks: {
         database: HealthCheck;
         migrations: HealthCheck;
+        jobs: HealthCheck;
         memory: HealthCheck;
         disk: HealthCheck;
     };
@@ -4069,6 +4089,66 @@ export type ListAuditEventsResponses = {
 };
 
 export type ListAuditEventsResponse = ListAuditEventsResponses[keyof ListAuditEventsResponses];
+
+export type ListDeadJobsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/admin/dead-jobs';
+};
+
+export type ListDeadJobsErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The role of the user (`FORBIDDEN`) or the scope of the access token (`INSUFFICIENT_SCOPE`) does not allow it, or the server insists on verified
+     * addresses and yours is not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListDeadJobsError = ListDeadJobsErrors[keyof ListDeadJobsErrors];
+
+export type ListDeadJobsResponses = {
+    /**
+     * A page of jobs.
+     */
+    200: DeadJobPage;
+};
+
+export type ListDeadJobsResponse = ListDeadJobsResponses[keyof ListDeadJobsResponses];
 
 export type GetLivenessData = {
     body?: never;
