@@ -18,7 +18,9 @@ export function seal([current]: KeyRing, plain: Buffer, context: string): Buffer
 }
 
 /** Undefined for what was sealed under a key that is not on the ring, or for another context, or was changed. */
-export function open(keys: KeyRing, sealed: Buffer, context: string): Buffer | undefined {
+export function open(keys: KeyRing, stored: Uint8Array, context: string): Buffer | undefined {
+  // The embedded database knows no Buffer.
+  const sealed = Buffer.from(stored)
   const key = keys.find((key) => isSealedUnder(key, sealed))
   if (key === undefined || sealed.length < KEY_ID_LENGTH + NONCE_LENGTH + TAG_LENGTH) return undefined
   const nonce = sealed.subarray(KEY_ID_LENGTH, KEY_ID_LENGTH + NONCE_LENGTH)
@@ -34,8 +36,8 @@ export function open(keys: KeyRing, sealed: Buffer, context: string): Buffer | u
 /** What all that is sealed under the current key begins with; all else must be sealed anew before older keys are dropped. */
 export const prefixOf = ([current]: KeyRing): Buffer => keyIdOf(current)
 
-export const isSealedUnderCurrent = ([current]: KeyRing, sealed: Buffer): boolean => isSealedUnder(current, sealed)
+export const isSealedUnderCurrent = ([current]: KeyRing, sealed: Uint8Array): boolean => isSealedUnder(current, sealed)
 
-const isSealedUnder = (key: Key, sealed: Buffer) => sealed.subarray(0, KEY_ID_LENGTH).equals(keyIdOf(key))
+const isSealedUnder = (key: Key, sealed: Uint8Array) => keyIdOf(key).equals(sealed.subarray(0, KEY_ID_LENGTH))
 
 const keyIdOf = ({ id }: Key) => Buffer.from(id, 'hex')
