@@ -88,7 +88,10 @@ export class Jobs {
     const { stuckSeconds = 60 } = this.#settings
     if (this.#boss === undefined) return 'they have not been started'
     const longAgo = Date.now() - stuckSeconds * 1000
-    const idle = this.#boss.getWipData().find(({ count, lastFetchedOn, createdOn }) => count === 0 && (lastFetchedOn ?? createdOn) < longAgo)
+    const workers = this.#boss.getWipData()
+    // Of many workers that wait, one looks for all.
+    const looked = new Set(workers.filter(({ lastFetchedOn, createdOn }) => (lastFetchedOn ?? createdOn) >= longAgo).map(({ name }) => name))
+    const idle = workers.find(({ count, name }) => count === 0 && !looked.has(name))
     if (idle !== undefined) return `${idle.name} has not been looked for in the last ${stuckSeconds} s`
     const hanging = this.#sweepings.find(({ runSeconds }) => runSeconds > stuckSeconds)
     return hanging && `${hanging.name} has been running for more than ${stuckSeconds} s`
