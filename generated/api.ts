@@ -666,6 +666,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your webhooks
+         * @description Your webhooks in the order of their creation. Their secrets are shown once, by createWebhook and rotateWebhookSecret.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Create a webhook
+         * @description From now on, changes of the types in `events` are posted to the `url` as described under [eventOccurred](#/webhooks), signed by the
+         *     [Standard Webhooks](https://www.standardwebhooks.com) specification with the `secret` that the answer holds. It is shown this once.
+         *
+         *     The `url` must be https, on port 443 or 8443, and lead to the internet: what a name stands for is looked up each time, and never called if it is a private, local
+         *     or reserved address. The operator of the server may allow networks of their own.
+         *
+         *     A delivery has succeeded when it is answered with a status from 200 to 299 within ten seconds. Otherwise it is tried again, fourteen times in all within
+         *     some 26 to 32 hours, after pauses that grow from half a minute to six hours. The answer 410 disables the webhook at once, and so do five days in which every
+         *     delivery failed. Each delivery may arrive more than once, and not in the order of the changes: `webhook-id` tells them apart, and `version` what is newer.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/{webhookId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get a webhook
+         * @description The webhook without its secret.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Deletes the webhook with the log of its deliveries. Those under way are given up.
+         */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Changes what the patch names. `enabled` sends to a webhook again that was disabled; what happened meanwhile is not sent.
+         */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/webhooks/{webhookId}/secret/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook
+         * @description Makes another secret. For 24 hours, each delivery is signed with both, so that receivers can change over; what was replaced before that ends now.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/{webhookId}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Sends an event of the type `webhook.test`, whatever the `events` of the webhook are. Its delivery is in the log.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/{webhookId}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the deliveries of a webhook
+         * @description What was sent and what was answered, the newest first, of the last 30 days.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+                /** @description The delivery's id. */
+                deliveryId: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery once more
+         * @description Sends the same event under the same `webhook-id` at once, whatever became of it so far, and tries again as often as the first time.
+         */
+        post: operations["redeliverWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/users": {
         parameters: {
             query?: never;
@@ -800,7 +957,31 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    eventOccurred: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Something has happened
+         * @description What Docket sends to a webhook. It is signed by the [Standard Webhooks](https://www.standardwebhooks.com) specification: verify it with one of its
+         *     libraries, or with `verifyWebhook` of the client for TypeScript, before you believe it, on the bytes of the body as they came.
+         *
+         *     Answer with a status from 200 to 299 within ten seconds, and do the work afterwards. The same event may come more than once, with the same `webhook-id`.
+         */
+        post: operations["eventOccurred"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
         /**
@@ -836,7 +1017,7 @@ export interface components {
         Password: string;
         /**
          * @description Scopes, separated by single spaces (RFC 6749 §3.3).
-         * @example account:read account:write tasks:read tasks:write
+         * @example account:read account:write tasks:read tasks:write webhooks:write
          */
         Scope: string;
         /** @enum {string} */
@@ -1045,7 +1226,7 @@ export interface components {
          */
         ApiTokenName: string;
         /** @enum {string} */
-        ApiTokenScope: "tasks:read" | "tasks:write" | "account:read" | "account:write" | "admin";
+        ApiTokenScope: "tasks:read" | "tasks:write" | "account:read" | "account:write" | "webhooks:write" | "admin";
         /**
          * @example {
          *       "name": "Calendar sync",
@@ -1145,7 +1326,8 @@ export interface components {
          * @description `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
          *     `login.succeeded`, `login.failed`, `login.throttled` (sampled), `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
          *     `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, `password.reset_requested`, `password.reset`,
-         *     `email.verified`, `email.change_requested`, `email.changed`, or `access.denied`. There may be more.
+         *     `email.verified`, `email.change_requested`, `email.changed`, `webhook.created`, `webhook.updated`, `webhook.deleted`, `webhook.secret_rotated`,
+         *     `webhook.disabled` (by Docket itself), or `access.denied`. There may be more.
          * @example login.succeeded
          */
         AuditAction: string;
@@ -1166,7 +1348,7 @@ export interface components {
             sessionId: components["schemas"]["OptionalId"];
             /** @description The API token of whoever brought it about, if it was no session. */
             apiTokenId: components["schemas"]["OptionalId"];
-            /** @description The session or the API token that it is about. */
+            /** @description The session, the API token or the webhook that it is about. */
             objectId: components["schemas"]["OptionalId"];
             changedFields: string[];
             address: components["schemas"]["Address"];
@@ -1529,6 +1711,163 @@ export interface components {
             /** @description Whether more are there already. */
             hasMore: boolean;
         };
+        /**
+         * Format: http-url
+         * @description Where to post. Without a username or a password.
+         * @example https://example.com/hooks/docket
+         */
+        WebhookUrl: string;
+        /**
+         * @description What it is for.
+         * @example Calendar
+         */
+        WebhookDescription: string | null;
+        /** @enum {string} */
+        WebhookEventType: "list.created" | "list.updated" | "list.deleted" | "task.created" | "task.updated" | "task.deleted" | "reminder.created" | "reminder.updated" | "reminder.fired" | "reminder.deleted";
+        /** @description Which changes to send. */
+        WebhookEvents: components["schemas"]["WebhookEventType"][];
+        /**
+         * @description Why Docket has disabled it by itself: it answered 410 (`gone`), or every delivery of five days failed (`failing`).
+         * @enum {string|null}
+         */
+        WebhookDisabledReason: "gone" | "failing" | null;
+        /**
+         * @description Verifies signatures. It is shown this once.
+         * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=
+         */
+        WebhookSecretText: string;
+        Webhook: {
+            id: components["schemas"]["Id"];
+            url: components["schemas"]["WebhookUrl"];
+            description: components["schemas"]["WebhookDescription"];
+            events: components["schemas"]["WebhookEvents"];
+            /** @description Whether anything is sent. */
+            enabled: boolean;
+            disabledReason: components["schemas"]["WebhookDisabledReason"];
+            createdAt: components["schemas"]["Instant"];
+            updatedAt: components["schemas"]["Instant"];
+        };
+        CreatedWebhook: {
+            id: components["schemas"]["Id"];
+            url: components["schemas"]["WebhookUrl"];
+            description: components["schemas"]["WebhookDescription"];
+            events: components["schemas"]["WebhookEvents"];
+            /** @description Whether anything is sent. */
+            enabled: boolean;
+            disabledReason: components["schemas"]["WebhookDisabledReason"];
+            createdAt: components["schemas"]["Instant"];
+            updatedAt: components["schemas"]["Instant"];
+            secret: components["schemas"]["WebhookSecretText"];
+        };
+        /**
+         * @example {
+         *       "url": "https://example.com/hooks/docket",
+         *       "description": "Calendar",
+         *       "events": [
+         *         "task.created",
+         *         "task.updated",
+         *         "task.deleted"
+         *       ]
+         *     }
+         */
+        NewWebhook: {
+            url: components["schemas"]["WebhookUrl"];
+            description?: components["schemas"]["WebhookDescription"];
+            events: components["schemas"]["WebhookEvents"];
+            /** @default true */
+            enabled: boolean;
+        };
+        /**
+         * @example {
+         *       "enabled": true
+         *     }
+         */
+        WebhookPatch: {
+            url?: components["schemas"]["WebhookUrl"];
+            description?: components["schemas"]["WebhookDescription"];
+            events?: components["schemas"]["WebhookEvents"];
+            enabled?: boolean;
+        };
+        WebhookPage: {
+            items: components["schemas"]["Webhook"][];
+            nextCursor: components["schemas"]["NextCursor"];
+        };
+        WebhookSecret: {
+            secret: components["schemas"]["WebhookSecretText"];
+            /** @description Until when deliveries are signed with the secret before as well. */
+            previousSecretExpiresAt: components["schemas"]["Instant"];
+        };
+        /**
+         * @description `waiting` for its first try, or failed and `retrying`; in the end `delivered`, `failed`, or `dropped` because the webhook was disabled before.
+         * @enum {string}
+         */
+        WebhookDeliveryStatus: "waiting" | "retrying" | "delivered" | "failed" | "dropped";
+        /** @enum {string} */
+        DeliveredEventType: "list.created" | "list.updated" | "list.deleted" | "task.created" | "task.updated" | "task.deleted" | "reminder.created" | "reminder.updated" | "reminder.fired" | "reminder.deleted" | "webhook.test";
+        /** @description An event on its way to a webhook, with what became of the last try. */
+        WebhookDelivery: {
+            /** @description The `webhook-id` of every try. */
+            id: components["schemas"]["Id"];
+            type: components["schemas"]["DeliveredEventType"];
+            status: components["schemas"]["WebhookDeliveryStatus"];
+            /**
+             * @description How often it was tried, redeliveries included.
+             * @example 1
+             */
+            tries: number;
+            /**
+             * Format: date-time
+             * @description The last try.
+             * @example 2026-01-31T09:30:00.000Z
+             */
+            triedAt: string | null;
+            /** @example https://example.com/hooks/docket */
+            requestUrl: string | null;
+            /** @description The headers of the last try, without the signature. */
+            requestHeaders: string[];
+            /**
+             * @description What is signed and sent.
+             * @example {"type":"webhook.test"}
+             */
+            requestBody: string;
+            /** @example 204 */
+            responseStatus: number | null;
+            /**
+             * @description The first 4 KiB of the answer, as text.
+             * @example
+             */
+            responseBody: string | null;
+            /** @example 120 */
+            latencyMilliseconds: number | null;
+            /**
+             * @description Why the last try failed.
+             * @example null
+             */
+            error: string | null;
+            createdAt: components["schemas"]["Instant"];
+        };
+        WebhookDeliveryPage: {
+            items: components["schemas"]["WebhookDelivery"][];
+            nextCursor: components["schemas"]["NextCursor"];
+        };
+        WebhookChangeEvent: {
+            type: components["schemas"]["WebhookEventType"];
+            /** @description When it happened. */
+            timestamp: components["schemas"]["Instant"];
+            data: components["schemas"]["Change"];
+        };
+        /** @enum {string} */
+        WebhookTestType: "webhook.test";
+        WebhookTestEvent: {
+            type: components["schemas"]["WebhookTestType"];
+            /** @description When it was asked for. */
+            timestamp: components["schemas"]["Instant"];
+            data: {
+                webhookId: components["schemas"]["Id"];
+            };
+        };
+        /** @description What is sent to a webhook. */
+        WebhookEvent: components["schemas"]["WebhookChangeEvent"] | components["schemas"]["WebhookTestEvent"];
         Liveness: {
             /** @enum {string} */
             status: "ok";
@@ -2029,6 +2368,12 @@ export interface components {
         SessionId: components["schemas"]["Id"];
         /** @description The API token's id. */
         TokenId: components["schemas"]["Id"];
+        /** @description The webhook's id. */
+        WebhookId: components["schemas"]["Id"];
+        /** @description The delivery's id. */
+        DeliveryId: components["schemas"]["Id"];
+        /** @description Only deliveries with this status. */
+        DeliveryStatusFilter: components["schemas"]["WebhookDeliveryStatus"];
         /** @description The user's id. */
         UserId: components["schemas"]["Id"];
         /** @description How many items a page holds at most. */
@@ -3885,6 +4230,397 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of webhooks. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description The new webhook, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Location: components["headers"]["Location"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            /** @description You have 20 webhooks already. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:conflict",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "There are 20 webhooks already. Delete one first.",
+                     *       "code": "CONFLICT",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any). */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            /** @description The webhook as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new secret, this once. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will be sent in a moment. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            /** @description The webhook is disabled. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:conflict",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "The webhook is disabled. Enable it first.",
+                     *       "code": "CONFLICT",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries with this status. */
+                status?: components["parameters"]["DeliveryStatusFilter"];
+                /** @description How many items a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryPage"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    redeliverWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhookId: components["parameters"]["WebhookId"];
+                /** @description The delivery's id. */
+                deliveryId: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It will be sent in a moment. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["MalformedRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["InsufficientScope"];
+            404: components["responses"]["NotFound"];
+            /** @description The webhook is disabled. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:docket:problem:conflict",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "The webhook is disabled. Enable it first.",
+                     *       "code": "CONFLICT",
+                     *       "requestId": "6f1f9a52-3c52-4f0e-9a43-1d3f0c5f7c11"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listUsers: {
         parameters: {
             query?: {
@@ -4206,6 +4942,45 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Readiness"];
                 };
+            };
+        };
+    };
+    eventOccurred: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The id of the delivery, the same in every try. */
+                "webhook-id": components["schemas"]["Id"];
+                /** @description When this try was sent, in seconds since 1970. Refuse what is more than five minutes off. */
+                "webhook-timestamp": string;
+                /**
+                 * @description `v1,` and the base64 of an HMAC-SHA256 over `webhook-id`, `webhook-timestamp` and the body, joined by dots, with the bytes that the secret is the base64 of
+                 *     behind `whsec_`. There are two, separated by a space, while a replaced secret is still good.
+                 */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEvent"];
+            };
+        };
+        responses: {
+            /** @description Send nothing more. The webhook is disabled. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Received. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

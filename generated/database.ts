@@ -28,6 +28,10 @@ export type TaskPriority = "high" | "low" | "medium";
 
 export type UserRole = "admin" | "user";
 
+export type WebhookDeliveryStatus = "delivered" | "dropped" | "failed" | "queued" | "retrying" | "waiting";
+
+export type WebhookDisabledReason = "failing" | "gone";
+
 export interface ApiTokens {
   created_at: string;
   expires_at: string;
@@ -189,6 +193,46 @@ export interface Users {
   username: string;
 }
 
+export interface WebhookDeliveries {
+  actor_id: string | null;
+  created_at: Generated<string>;
+  error: string | null;
+  id: string;
+  milliseconds: number | null;
+  occurred_at: string;
+  owner_id: string;
+  request_headers: Generated<string[]>;
+  request_url: string | null;
+  resource_id: string;
+  response_body: string | null;
+  response_status: number | null;
+  round: Generated<number>;
+  state: Json | null;
+  status: Generated<WebhookDeliveryStatus>;
+  tried_at: string | null;
+  tries: Generated<number>;
+  type: string;
+  version: number;
+  webhook_id: string;
+}
+
+export interface Webhooks {
+  created_at: string;
+  description: string | null;
+  disabled_reason: WebhookDisabledReason | null;
+  enabled: Generated<boolean>;
+  events: string[];
+  failing_since: string | null;
+  id: string;
+  owner_id: string;
+  previous_secret: Buffer | null;
+  previous_secret_expires_at: string | null;
+  secret: Buffer;
+  updated_at: string;
+  url: string;
+  version: Generated<number>;
+}
+
 export interface DB {
   api_tokens: ApiTokens;
   audit_events: AuditEvents;
@@ -205,4 +249,6 @@ export interface DB {
   signing_key: SigningKey;
   tasks: Tasks;
   users: Users;
+  webhook_deliveries: WebhookDeliveries;
+  webhooks: Webhooks;
 }

@@ -38,12 +38,46 @@ CREATE TYPE public.user_role AS ENUM (
     'admin'
 );
 
+CREATE TYPE public.webhook_delivery_status AS ENUM (
+    'waiting',
+    'queued',
+    'retrying',
+    'delivered',
+    'failed',
+    'dropped'
+);
+
+CREATE TYPE public.webhook_disabled_reason AS ENUM (
+    'gone',
+    'failing'
+);
+
 CREATE FUNCTION public.audit_events_are_kept() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
     begin
       if tg_op = 'DELETE' and current_setting('docket.audit_retention', true) = 'on' then return old; end if;
       raise exception 'audit events are only ever added';
+    end $$;
+
+CREATE FUNCTION public.changes_deliver() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    declare
+      webhook record;
+    begin
+      for webhook in
+        select owner_id, id, events from webhooks
+        where owner_id = any (array(select distinct owner_id from written)) and enabled
+        order by owner_id, id for key share
+      loop
+        insert into webhook_deliveries (owner_id, webhook_id, id, type, resource_id, version, state, actor_id, occurred_at)
+        select webhook.owner_id, webhook.id, webhook_delivery_id(), type::text, resource_id, version, state, actor_id, occurred_at
+        from written
+        where owner_id = webhook.owner_id and type::text = any (webhook.events)
+        order by sequence;
+      end loop;
+      return null;
     end $$;
 
 CREATE FUNCTION public.count_category(owner uuid, category text, open integer, completed integer) RETURNS void
@@ -443,6 +477,15 @@ CREATE FUNCTION public.users_move_all_day_tasks() RETURNS trigger
       return null;
     end $$;
 
+CREATE FUNCTION public.webhook_delivery_id() RETURNS uuid
+    LANGUAGE sql
+    AS $$
+      select encode(
+        set_bit(set_bit(
+          overlay(uuid_send(gen_random_uuid()) placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
+        52, 1), 53, 1), 'hex')::uuid
+    $$;
+
 CREATE TABLE public.api_tokens (
     user_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -584,6 +627,50 @@ CREATE TABLE public.users (
     CONSTRAINT users_username_check CHECK ((char_length(username) <= 32))
 );
 
+CREATE TABLE public.webhook_deliveries (
+    owner_id uuid NOT NULL,
+    webhook_id uuid NOT NULL,
+    id uuid NOT NULL,
+    type text NOT NULL,
+    resource_id uuid NOT NULL,
+    version integer NOT NULL,
+    state json,
+    actor_id uuid,
+    occurred_at timestamp(3) with time zone NOT NULL,
+    status public.webhook_delivery_status DEFAULT 'waiting'::public.webhook_delivery_status NOT NULL,
+    round integer DEFAULT 1 NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    tried_at timestamp(3) with time zone,
+    request_url text,
+    request_headers text[] DEFAULT '{}'::text[] NOT NULL,
+    response_status integer,
+    response_body text,
+    milliseconds integer,
+    error text,
+    created_at timestamp(3) with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.webhooks (
+    owner_id uuid NOT NULL,
+    id uuid NOT NULL,
+    url text NOT NULL,
+    description text,
+    events text[] NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    disabled_reason public.webhook_disabled_reason,
+    secret bytea NOT NULL,
+    previous_secret bytea,
+    previous_secret_expires_at timestamp(3) with time zone,
+    failing_since timestamp(3) with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    updated_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT webhooks_check CHECK (((disabled_reason IS NULL) OR (NOT enabled))),
+    CONSTRAINT webhooks_description_check CHECK ((char_length(description) <= 255)),
+    CONSTRAINT webhooks_events_check CHECK ((cardinality(events) > 0)),
+    CONSTRAINT webhooks_url_check CHECK ((char_length(url) <= 2048))
+);
+
 ALTER TABLE ONLY public.api_tokens
     ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (user_id, id);
 
@@ -628,6 +715,12 @@ ALTER TABLE ONLY public.tasks
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (owner_id, webhook_id, id);
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (owner_id, id);
 
 CREATE INDEX audit_events_by_action ON public.audit_events USING btree (action, id);
 
@@ -683,11 +776,17 @@ CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 
 CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower(username));
 
+CREATE INDEX webhook_deliveries_by_creation ON public.webhook_deliveries USING btree (created_at);
+
+CREATE INDEX webhook_deliveries_waiting ON public.webhook_deliveries USING btree (id) WHERE (status = 'waiting'::public.webhook_delivery_status);
+
 CREATE STATISTICS public.tasks_owner_list (ndistinct, dependencies) ON owner_id, list_id FROM public.tasks;
 
 CREATE TRIGGER audit_events_are_kept BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.audit_events_are_kept();
 
 CREATE TRIGGER audit_events_are_not_truncated BEFORE TRUNCATE ON public.audit_events FOR EACH STATEMENT EXECUTE FUNCTION public.audit_events_are_kept();
+
+CREATE TRIGGER changes_deliver AFTER INSERT ON public.changes REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.changes_deliver();
 
 CREATE CONSTRAINT TRIGGER lists_log AFTER INSERT OR DELETE ON public.lists DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.lists_log();
 
@@ -744,3 +843,9 @@ ALTER TABLE ONLY public.sessions
 
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_owner_id_list_id_fkey FOREIGN KEY (owner_id, list_id) REFERENCES public.lists(owner_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_owner_id_webhook_id_fkey FOREIGN KEY (owner_id, webhook_id) REFERENCES public.webhooks(owner_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id) ON DELETE CASCADE;

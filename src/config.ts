@@ -13,6 +13,8 @@ export type Config = Readonly<{
   database: DatabaseConfig
   auth: AuthConfig
   mail: MailConfig
+  /** Networks (CIDR) that webhooks may lead to although they are not the internet; by http and to any port as well. */
+  webhookAllowedNetworks: readonly string[]
   /** How long the audit log goes back. */
   auditRetentionDays: number
   /** How long deletions, and changes that were overtaken, are known to who reads changes. */
@@ -253,6 +255,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       redisUrl: redisUrl(),
     },
     mail,
+    webhookAllowedNetworks: list('WEBHOOK_ALLOWED_NETWORKS', isAddressRange, 'addresses or CIDR ranges'),
     auditRetentionDays: integer('AUDIT_RETENTION_DAYS', 400, 1, 36_500),
     changesRetentionDays: integer('CHANGES_RETENTION_DAYS', 30, 1, 36_500),
     jobs: oneOf('JOBS', ['on', 'off'], 'on') === 'on',

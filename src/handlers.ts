@@ -14,6 +14,7 @@ import { reminderHandlers } from './reminders/handlers.ts'
 import { sessionHandlers } from './sessions/handlers.ts'
 import { taskHandlers } from './tasks/handlers.ts'
 import { userHandlers } from './users/handlers.ts'
+import { webhookHandlers } from './webhooks/handlers.ts'
 
 /**
  * Every operation of openapi.yaml with its handler: one that is missing does not compile. They are made anew for each request with an Idempotency-Key, over
@@ -29,6 +30,7 @@ export const createHandlers = (context: Context, identity: Identity, apiTokens: 
   ...taskHandlers(context),
   ...reminderHandlers(context),
   ...changeHandlers(context, streams),
+  ...webhookHandlers(context),
   ...adminHandlers(context, identity),
   ...healthHandlers(reserved(context)),
 })

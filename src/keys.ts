@@ -18,6 +18,7 @@ export type Keys = Readonly<{
   loginThrottle: KeyRing
   idempotencyFingerprint: KeyRing
   idempotencyAnswer: KeyRing
+  webhookSecret: KeyRing
 }>
 
 export type Secrets = readonly [current: string, ...previous: string[]]
@@ -32,6 +33,7 @@ export function deriveKeys([current, ...previous]: Secrets): Keys {
     loginThrottle: ring('login throttle'),
     idempotencyFingerprint: ring('idempotency fingerprint'),
     idempotencyAnswer: ring('idempotency answer'),
+    webhookSecret: ring('webhook secret'),
   }
 }
 

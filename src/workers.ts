@@ -6,6 +6,7 @@ import type { WorkerContext } from './context.ts'
 import { idempotencyWorkers } from './idempotency/jobs.ts'
 import type { Sweep, Worker } from './jobs/definitions.ts'
 import { reminderSweeps, reminderWorkers } from './reminders/jobs.ts'
+import { webhookSweeps, webhookWorkers } from './webhooks/jobs.ts'
 
 /** Every job with its handler, from the features, as in src/handlers.ts. A job that is not here cannot be sent. */
 export const createWorkers = (context: WorkerContext): readonly Worker[] => [
@@ -15,7 +16,8 @@ export const createWorkers = (context: WorkerContext): readonly Worker[] => [
   ...reminderWorkers(context),
   ...changeWorkers(context),
   ...idempotencyWorkers(context),
+  ...webhookWorkers(context),
 ]
 
 /** Every sweep, likewise. */
-export const createSweeps = (context: WorkerContext): readonly Sweep[] => [...reminderSweeps(context)]
+export const createSweeps = (context: WorkerContext): readonly Sweep[] => [...reminderSweeps(context), ...webhookSweeps(context)]

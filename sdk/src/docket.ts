@@ -11,6 +11,7 @@ import { Sessions } from './sessions.js'
 import { Tasks } from './tasks.js'
 import { Transport } from './transport.js'
 import { Users } from './users.js'
+import { Webhooks } from './webhooks.js'
 
 export type DocketOptions = Readonly<{
   /** Where the server is, without `/api/v1`: `https://docket.example.com`. */
@@ -44,6 +45,7 @@ export type Docket = Readonly<{
   tasks: Tasks
   reminders: Reminders
   changes: Changes
+  webhooks: Webhooks
   admin: Admin
   health: Health
 }>
@@ -63,6 +65,7 @@ export function createDocket(options: DocketOptions): Docket {
     tasks: new Tasks(transport),
     reminders: new Reminders(transport),
     changes: new Changes(transport),
+    webhooks: new Webhooks(transport),
     admin: new Admin(transport),
     health: new Health(transport),
   }

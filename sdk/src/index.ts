@@ -18,6 +18,7 @@ export type {
   Change,
   ChangePage,
   CreatedApiToken,
+  CreatedWebhook,
   Credentials,
   CurrentPassword,
   DeadJob,
@@ -32,6 +33,7 @@ export type {
   NewListTask,
   NewReminder,
   NewTask,
+  NewWebhook,
   PasswordChange,
   PasswordReset,
   PasswordResetRequest,
@@ -53,6 +55,15 @@ export type {
   TokenResult,
   User,
   UserPatch,
+  Webhook,
+  WebhookChangeEvent,
+  WebhookDelivery,
+  WebhookDeliveryStatus,
+  WebhookEvent,
+  WebhookEventType,
+  WebhookPatch,
+  WebhookSecret,
+  WebhookTestEvent,
 } from './generated/types.gen.js'
 export type { Health } from './health.js'
 export type { Lists, PageQuery } from './lists.js'
@@ -62,3 +73,5 @@ export type { Tokens } from './session.js'
 export type { Sessions } from './sessions.js'
 export type { TaskQuery, Tasks } from './tasks.js'
 export type { Users } from './users.js'
+export { verifyWebhook, WebhookVerificationError } from './verify-webhook.js'
+export type { DeliveryQuery, Webhooks } from './webhooks.js'

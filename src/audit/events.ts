@@ -30,6 +30,11 @@ export type AuditAction =
   | 'user.registered'
   | 'user.updated'
   | 'users.listed'
+  | 'webhook.created'
+  | 'webhook.deleted'
+  | 'webhook.disabled'
+  | 'webhook.secret_rotated'
+  | 'webhook.updated'
 
 export type AuditEvent = Readonly<{
   action: AuditAction
@@ -37,7 +42,7 @@ export type AuditEvent = Readonly<{
   userId?: string | undefined
   /** Who did it: a principal, or somebody of whom only the id is known. */
   actor?: Principal | Readonly<{ id: string; sessionId?: string }> | undefined
-  /** The session or the API token that it is about. */
+  /** The session, the API token or the webhook that it is about. */
   objectId?: string
   /** The names of the fields that were changed, never their values. */
   changedFields?: readonly string[]

@@ -1,7 +1,7 @@
 import type { UserRole } from '../../generated/database.ts'
 import type { Principal } from '../contract/types.ts'
 
-const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write'] as const
+const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write', 'webhooks:write'] as const
 
 /** What is left to somebody whose address must be verified first: to do that, to leave, and to look after their account. */
 const UNVERIFIED_SCOPES: ReadonlySet<string> = new Set(['account:read', 'account:write'])

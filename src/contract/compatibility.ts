@@ -32,7 +32,12 @@ const NOTICE_MILLISECONDS = 180 * 24 * 60 * 60 * 1000
  */
 export function compareSpecs(released: Spec, now: Spec, today = new Date()): Change[] {
   for (const { document } of [released, now]) requireKnown(document, 'document', '#')
-  const changes = [...compareServers(released, now), ...compareSecuritySchemes(released, now), ...compareOperations(released, now, today)]
+  const changes = [
+    ...compareServers(released, now),
+    ...compareSecuritySchemes(released, now),
+    ...compareOperations(released, now, today),
+    ...compareWebhooks(released, now),
+  ]
   // A schema of two types has the keywords of both, and a keyword that differs differs twice.
   return [...new Map(changes.map((change) => [JSON.stringify(change), change])).values()]
 }
@@ -84,6 +89,23 @@ function* compareOperations(released: Spec, now: Spec, today: Date): Generator<C
     } else yield* compareOperation(operation, other, (schema, otherSchema) => differencesOf({ ...released, schema }, { ...now, schema: otherSchema }))
   }
   for (const operation of now.operations) if (!pairs.some(([, other]) => other === operation)) yield compatible(operation.id, 'new operation')
+}
+
+/** What the server sends by itself: to its receiver it is what an answer is to a client. */
+function* compareWebhooks(released: Spec, now: Spec): Generator<Change> {
+  for (const [name, before, after] of join(payloadsOf(released), payloadsOf(now))) {
+    const place = `webhook ${name}`
+    if (before === undefined) yield compatible(place, 'new')
+    else if (after === undefined) yield breaking(place, 'removed', MISSING)
+    else yield* judge(place, differencesOf({ ...released, schema: before }, { ...now, schema: after }), 'response')
+  }
+}
+
+function payloadsOf({ document }: Spec): [name: string, payload: Schema][] {
+  return Object.entries(document.webhooks ?? {}).map(([name, { post }]) => {
+    const { requestBody } = post as { requestBody: { content: Record<string, { schema: Schema }> } }
+    return [name, requestBody.content['application/json']?.schema ?? {}]
+  })
 }
 
 type CompareSchemas = (released: Schema, now: Schema) => ReturnType<typeof differencesOf>
@@ -215,7 +237,7 @@ function join<Key, Value>(released: Iterable<readonly [Key, Value]>, now: Iterab
  * (`schema{}`), or nothing that has to be known.
  */
 const KEYS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  document: { openapi: '', info: '', tags: '', servers: 'server[]', paths: 'path{}', components: 'components' },
+  document: { openapi: '', info: '', tags: '', servers: 'server[]', paths: 'path{}', webhooks: 'path{}', components: 'components' },
   server: { url: '' },
   path: { parameters: 'parameter[]', ...Object.fromEntries(['get', 'post', 'put', 'patch', 'delete'].map((method) => [method, 'operation'])) },
   operation: {

@@ -8,6 +8,7 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   'date-time': isDateTime,
   'date-or-date-time': (text) => isDate(text) || isDateTime(text),
   email: (text) => EMAIL.test(text),
+  'http-url': isHttpUrl,
   'iana-time-zone': isTimeZone,
   /** Tells pages and generators to hide it; allows everything. */
   password: () => true,
@@ -16,6 +17,13 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
 /** RFC 5321 §4.1.2: a dot-string of ASCII at a host name of two labels or more. */
 const EMAIL =
   /^(?=.{1,64}@)[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i
+
+/** An absolute URL of http or https in which nobody logs in. What the parser of URLs would mend, such as spaces or a missing slash, is none. */
+function isHttpUrl(text: string): boolean {
+  if (!/^https?:\/\/[^\s\p{Cc}\\/][^\s\p{Cc}\\]*$/u.test(text) || !URL.canParse(text)) return false
+  const { username, password } = new URL(text)
+  return username === '' && password === ''
+}
 
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 

@@ -47,6 +47,8 @@ export type OpenApiDocument = {
   info: { title: string; version: string }
   servers: { url: string }[]
   paths: Record<string, Record<string, unknown>>
+  /** What the server sends, by name. */
+  webhooks?: Record<string, Record<string, unknown>>
   components: {
     schemas: Record<string, Schema>
     securitySchemes: Record<string, unknown>

@@ -69,13 +69,14 @@ export class Jobs {
    * @param after when it may be worked, if not at once
    * @throws Problem 503 while the database could not be reached since the start
    */
-  async send<Payload extends object>(db: Database, { name }: JobDefinition<Payload>, payload: NoInfer<Payload>, after?: Date): Promise<void> {
+  async send<Payload extends object>(db: Database, { name, group }: JobDefinition<Payload>, payload: NoInfer<Payload>, after?: Date): Promise<void> {
     if (this.#boss === undefined) throw unavailable('Jobs cannot be sent at the moment.')
     const executeSql = async (text: string, values: unknown[] = []) => {
       const { rows } = await db.executeQuery(CompiledQuery.raw(text, values))
       return { rows }
     }
-    await this.#boss.send(name, payload, { db: { executeSql }, ...(after && { startAfter: after }) })
+    const options = { db: { executeSql }, ...(after && { startAfter: after }), ...(group && { group: { id: group.idOf(payload) } }) }
+    await this.#boss.send(name, payload, options)
     if (after === undefined) await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${MESSAGE + name})`.execute(db)
   }
 
@@ -87,7 +88,10 @@ export class Jobs {
     const { stuckSeconds = 60 } = this.#settings
     if (this.#boss === undefined) return 'they have not been started'
     const longAgo = Date.now() - stuckSeconds * 1000
-    const idle = this.#boss.getWipData().find(({ count, lastFetchedOn, createdOn }) => count === 0 && (lastFetchedOn ?? createdOn) < longAgo)
+    const workers = this.#boss.getWipData()
+    // Of many workers that wait, one looks for all.
+    const looked = new Set(workers.filter(({ lastFetchedOn, createdOn }) => (lastFetchedOn ?? createdOn) >= longAgo).map(({ name }) => name))
+    const idle = workers.find(({ count, name }) => count === 0 && !looked.has(name))
     if (idle !== undefined) return `${idle.name} has not been looked for in the last ${stuckSeconds} s`
     const hanging = this.#sweepings.find(({ runSeconds }) => runSeconds > stuckSeconds)
     return hanging && `${hanging.name} has been running for more than ${stuckSeconds} s`
@@ -161,21 +165,37 @@ export class Jobs {
     }
   }
 
+  /**
+   * Whoever finds a job has another worker look for the next one, and only one looks when there may be none: so looking costs the same whether there is
+   * one worker or a hundred, and no two look for the same group at once.
+   */
   async #work(boss: PgBoss, worker: Worker): Promise<void> {
-    const { name, concurrency } = worker.definition
-    const options = { pollingIntervalSeconds: this.#settings.pollSeconds ?? 2, includeMetadata: true, perJobResults: true } as const
-    const ids: string[] = []
+    const { name, concurrency, group } = worker.definition
+    const { pollSeconds = 2 } = this.#settings
+    const options = {
+      pollingIntervalSeconds: pollSeconds * concurrency,
+      includeMetadata: true,
+      perJobResults: true,
+      ...(group && { groupConcurrency: group.concurrency }),
+    } as const
+    const idle = new Set<string>()
+    const wakeOne = () => {
+      const [id] = idle
+      if (id !== undefined) boss.notifyWorker(id)
+    }
     for (let count = 0; count < concurrency; count++) {
       const id: string = await boss.work<object, unknown, typeof options>(name, options, async (jobs) => {
+        idle.delete(id)
+        wakeOne()
         // Then it looks for the next one as soon as this one has ended.
         boss.notifyWorker(id)
-        return Promise.all(jobs.map((job) => this.#attempt(worker, job)))
+        return Promise.all(jobs.map((job) => this.#attempt(worker, job))).finally(() => idle.add(id))
       })
-      ids.push(id)
+      idle.add(id)
     }
-    this.#wake.set(name, () => {
-      for (const id of ids) boss.notifyWorker(id)
-    })
+    const polling = setInterval(wakeOne, pollSeconds * 1000).unref()
+    this.#stopping.signal.addEventListener('abort', () => clearInterval(polling), { once: true })
+    this.#wake.set(name, wakeOne)
   }
 
   /**

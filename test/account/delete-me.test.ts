@@ -29,6 +29,7 @@ t.test('deleteMe', async (t) => {
     const token = { name: 'Calendar', scopes: ['account:read' as const], currentPassword: PASSWORD }
     const accessTokens: string[] = []
     for (const person of [ada, eve]) {
+      await as(person)('createWebhook', { body: { url: 'https://example.com/hook', events: ['task.created'] }, expect: 201 })
       const { body: list } = await as(person)('createList', { body: { title: 'Groceries' }, expect: 201 })
       const milk = { title: 'Milk', categories: ['dairy'], dueDate: '2099-02-01' }
       const { body: task } = await as(person)('createListTask', { params: { listId: list.id }, body: milk, expect: 201 })
@@ -52,6 +53,9 @@ t.test('deleteMe', async (t) => {
       'sessions.user_id': 2,
       'tasks.owner_id': 2,
       'users.id': 1,
+      'webhook_deliveries.actor_id': 2,
+      'webhook_deliveries.owner_id': 2,
+      'webhooks.owner_id': 1,
     })
     t.same(await tracesOf(a, ada), before)
     const [hers = '', his = ''] = accessTokens

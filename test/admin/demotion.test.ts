@@ -26,7 +26,7 @@ t.test('an admin who is one no more', async (t) => {
     const root = await registerAdmin()
     await setRole(root, 'user')
     const { body } = await as()('createToken', { body: { grant_type: 'refresh_token', refresh_token: root.refreshToken }, expect: 200 })
-    t.equal(body.scope, 'account:read account:write tasks:read tasks:write')
+    t.equal(body.scope, 'account:read account:write tasks:read tasks:write webhooks:write')
     t.equal((await as({ accessToken: body.access_token })('listUsers')).status, 403)
     t.match(await as()('createToken', { body: { grant_type: 'password', username: root.username, password: PASSWORD, scope: 'admin' } }), {
       status: 400,

@@ -47,7 +47,12 @@ t.test('listUsers', async (t) => {
 
   t.test('403 INSUFFICIENT_SCOPE to an admin whose token was narrowed', async (t) => {
     const { body: narrowed } = await as()('createToken', {
-      body: { grant_type: 'password', username: root.username, password: PASSWORD, scope: 'account:read account:write tasks:read tasks:write' },
+      body: {
+        grant_type: 'password',
+        username: root.username,
+        password: PASSWORD,
+        scope: 'account:read account:write tasks:read tasks:write webhooks:write',
+      },
       expect: 200,
     })
     const { status, body, headers } = await as({ accessToken: narrowed.access_token })('listUsers')

@@ -9,7 +9,7 @@ import { checkAnswer, operationOf } from '../support/contract-check.ts'
 import { startInstances } from '../support/instances.ts'
 import { checksumOf } from './checksum.ts'
 
-const SCOPES = ['tasks:read', 'tasks:write', 'account:read', 'account:write', 'admin'] as const
+const SCOPES = ['tasks:read', 'tasks:write', 'account:read', 'account:write', 'webhooks:write', 'admin'] as const
 type Scope = (typeof SCOPES)[number]
 
 const SECURED = (Object.keys(operations) as OperationId[]).filter((id) => !operations[id].public)

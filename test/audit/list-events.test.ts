@@ -163,7 +163,7 @@ t.test('listAuditEvents', async (t) => {
     const ada = await register()
     t.equal((await as()('listAuditEvents')).status, 401)
     t.match(await as(ada)('listAuditEvents'), { status: 403, body: { code: 'FORBIDDEN' } })
-    const scope = 'account:read account:write tasks:read tasks:write'
+    const scope = 'account:read account:write tasks:read tasks:write webhooks:write'
     const grant = { grant_type: 'password', username: root.username, password: PASSWORD, scope } as const
     const { body } = await as()('createToken', { body: grant, expect: 200 })
     t.match(await as({ accessToken: body.access_token })('listAuditEvents'), { status: 403, body: { code: 'INSUFFICIENT_SCOPE' } })

@@ -3,7 +3,7 @@ import { PASSWORD, startApp } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { checkAnswer } from '../support/contract-check.ts'
 
-const ALL = 'account:read account:write tasks:read tasks:write'
+const ALL = 'account:read account:write tasks:read tasks:write webhooks:write'
 
 t.test('createToken by password', async (t) => {
   const { as, register, registerAdmin, url } = await startApp(t)

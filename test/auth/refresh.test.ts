@@ -209,7 +209,7 @@ t.test('refresh in JSON', async (t) => {
   t.test('200: the user as they are now, and what the session may do', async (t) => {
     const { body: me } = await as(ada)('updateMe', { body: { timeZone: 'Europe/Berlin' }, expect: 200 })
     const { body, headers } = await as()('refresh', { body: { refreshToken: ada.refreshToken }, expect: 200 })
-    t.match(body, { user: me, tokenType: 'Bearer', expiresIn: 900, scope: 'account:read account:write tasks:read tasks:write' })
+    t.match(body, { user: me, tokenType: 'Bearer', expiresIn: 900, scope: 'account:read account:write tasks:read tasks:write webhooks:write' })
     t.equal(headers.get('cache-control'), 'no-store')
   })
 

@@ -23,7 +23,7 @@ t.test('register', async (t) => {
       user: { email: 'Ada@Example.com', emailVerified: false, username: 'Ada.Lovelace_1815-', role: 'user', timeZone: 'UTC' },
       tokenType: 'Bearer',
       expiresIn: 900,
-      scope: 'account:read account:write tasks:read tasks:write',
+      scope: 'account:read account:write tasks:read tasks:write webhooks:write',
     })
     t.equal(body.user.createdAt, body.user.updatedAt)
     t.equal(headers.get('location'), '/api/v1/users/me')

@@ -5,7 +5,7 @@ import { send, textOf } from '../support/client.ts'
 import { checkAnswer, spec } from '../support/contract-check.ts'
 
 const ID = '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f10'
-const SCOPES = ['account:read', 'account:write', 'admin', 'tasks:read', 'tasks:write']
+const SCOPES = ['account:read', 'account:write', 'admin', 'tasks:read', 'tasks:write', 'webhooks:write']
 
 t.test('a token with one scope', async (t) => {
   const { as, registerAdmin, url } = await startApp(t)

@@ -90,6 +90,10 @@ const email = fc.oneof(
   fc.emailAddress().filter((address) => address.length <= 254),
   textOf(fc.stringMatching(/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]$/), 64, 64).map((local) => `${local}@${longestDomain}`),
 )
+/** To places on the internet: what leads elsewhere is refused by more than its form. */
+const httpUrl = fc
+  .tuple(fc.constantFrom('', '/', '/hook', '/%20?a=b#c', '/ü/😀'), fc.constantFrom('', ':443', ':8443'), fc.domain(), fc.boolean())
+  .map(([path, port, domain, isLiteral]) => `https://${isLiteral ? '[2606:2800:21f:cb07:6820:80da:af6b:8b2c]' : domain}${port}${path}`)
 const uuid = fc.oneof(
   fc.uuid(),
   fc.uuid().map((id) => id.toUpperCase()),
@@ -127,6 +131,13 @@ const FORMATS: Readonly<Record<string, { good: fc.Arbitrary<string>; bad: readon
   date: { good: date, bad: [...NO_DATES, '2026-01-31T00:00:00Z'] },
   'date-time': { good: dateTime, bad: [...NO_DATE_TIMES, '2026-01-31'] },
   'date-or-date-time': { good: fc.oneof(date, dateTime), bad: [...NO_DATES, ...NO_DATE_TIMES] },
+  'http-url': {
+    good: httpUrl,
+    bad: ['', 'example.com', 'https://', 'https:///x', 'https:example.com', 'ftp://example.com/', 'javascript:alert(1)', '//example.com/'].concat(
+      ['https://ada@example.com/', 'https://ada:x@example.com/', 'https://exa mple.com/', 'https://example.com/\n', ' https://example.com/'],
+      ['https://example.com\\@example.org/', 'https://example.com:99999/', 'https://[::1/', 'https://%zz/'],
+    ),
+  },
   email: {
     good: email,
     bad: ['', 'ada', 'ada@', '@example.com', 'ada@localhost', 'ada@@example.com', 'ada@example..com', '.ada@example.com', 'ada @example.com'].concat(

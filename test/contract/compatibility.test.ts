@@ -38,6 +38,13 @@ const NEW_OPERATION = `  /tags:
       responses:
         "204": { description: Nothing. }
 `
+/** The document with a webhook, whose payload has this schema. */
+const sending = (schema: string) =>
+  edited(
+    '\ncomponents:\n',
+    `\nwebhooks:\n  changed:\n    post:\n      requestBody:\n        content:\n          application/json:\n            schema: ${schema}\n\ncomponents:\n`,
+  )
+const SENT = sending('{ type: object, properties: { id: { type: string }, type: { type: string, enum: [a] } }, required: [id, type] }')
 const deprecated = (since: string, until: string) =>
   edited(idOf('deleteTask'), `${idOf('deleteTask')}      deprecated: true\n      x-deprecated-on: ${since}\n      x-sunset-on: ${until}\n`)
 const sinceParameter = (more: string) =>
@@ -66,6 +73,14 @@ const [ONE_OF_ONE, ONE_OF_TWO] = [['User'], ['Task', 'User']].map(
 type Planted = readonly [change: string, document: string, line: string, released?: string]
 
 const BREAKING: readonly Planted[] = [
+  ['a webhook removed', text, 'webhook changed: removed', SENT],
+  [
+    'a field of what is sent removed',
+    sending('{ type: object, properties: { type: { type: string, enum: [a] } }, required: [type] }'),
+    'webhook changed/id: field removed',
+    SENT,
+  ],
+  ['a value of what is sent added', SENT.replace('[a]', '[a, b]'), 'webhook changed/type: also b', SENT],
   ['a path removed', cut('  /categories:\n', '  /admin/users:\n'), 'listCategories: operation removed (GET /categories)'],
   ['a path renamed', edited('  /categories:\n', '  /labels:\n'), 'listCategories: path /categories → /labels'],
   ['a path parameter renamed', edited('name: taskId', 'name: id', text.replaceAll('{taskId}', '{id}')), 'getTask path taskId: name taskId → id'],
@@ -309,6 +324,13 @@ const BREAKING: readonly Planted[] = [
 ]
 
 const COMPATIBLE: readonly Planted[] = [
+  ['a webhook', SENT, 'webhook changed: new'],
+  [
+    'a field of what is sent',
+    SENT.replace('id: { type: string },', 'id: { type: string }, at: { type: string },'),
+    'webhook changed/at: new field',
+    SENT,
+  ],
   ['an operation', edited('  /categories:\n', `${NEW_OPERATION}  /categories:\n`), 'listTags: new operation'],
   ['an optional parameter', sinceParameter(''), 'listCategories query since: new parameter'],
   [
@@ -540,7 +562,7 @@ t.test('what is not compared is refused', async (t) => {
     ],
     ['a setting of an answer', edited('        "204":\n', '        "204":\n          links: {}\n'), /\/responses\/204 has links/],
     ['a setting of the server', edited('- url: /api/v1\n', '- url: /api/v1\n    variables: {}\n'), /^#\/servers\/0 has variables/],
-    ['another part of the document', `${text}webhooks: {}\n`, /^# has webhooks/],
+    ['another part of the document', `${text}jsonSchemaDialect: x\n`, /^# has jsonSchemaDialect/],
     ['a schema without a type', livenessIs('{ minLength: 1 }'), /^A schema without a type cannot be compared: {"minLength":1}/],
     [
       'a keyword twice',

@@ -112,6 +112,11 @@ t.test('documented answers', async (t) => {
     return { status: response.status, headers: response.headers, text, body: JSON.parse(text) }
   }
 
+  const disabled: Provoke = async (id) => {
+    const params = await ids()
+    await as(grace)('updateWebhook', { params, body: { enabled: false }, expect: 200 })
+    return call(url, id, token, { params })
+  }
   const special: Readonly<Record<string, Provoke>> = {
     'register 409': (id) => call(url, id, undefined, { body: { username: 'somebody-else', email: grace.email, password: PASSWORD } }),
     'login 401': (id) => call(url, id, undefined, { body: credentials }),
@@ -147,6 +152,13 @@ t.test('documented answers', async (t) => {
         context.db.deleteFrom('api_tokens').where('user_id', '=', grace.id).execute(),
       )
     },
+    'createWebhook 409': async (id) => {
+      const person = await app.register()
+      for (let count = 0; count < 20; count++) await as(person)('createWebhook', { body: exampleBodies('createWebhook')[0] as never, expect: 201 })
+      return call(url, id, person.accessToken, { body: exampleBodies(id)[0] })
+    },
+    'testWebhook 409': disabled,
+    'redeliverWebhook 409': disabled,
     'updateUser 409': async (id) => {
       await onlyAdmin()
       return call(url, id, token, { params: { userId: grace.id }, body: { role: 'user' } })

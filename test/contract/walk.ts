@@ -46,13 +46,15 @@ export async function createIds(as: Caller): Promise<Ids> {
   const { body: list } = await as('createList', { body: { title: 'Groceries' }, expect: 201 })
   const { body: task } = await as('createListTask', { params: { listId: list.id }, body: { title: 'Milk', dueDate: '2099-02-01' }, expect: 201 })
   const { body: reminder } = await as('createReminder', { params: { taskId: task.id }, body: { minutesBefore: 60 }, expect: 201 })
+  const { body: webhooks } = await as('listWebhooks', { query: { limit: 1 }, expect: 200 })
+  // Nobody can have more than twenty.
+  const newWebhook = { url: 'https://example.com/hooks/docket', events: ['task.created' as const] }
+  const webhook = webhooks.items[0] ?? (await as('createWebhook', { body: newWebhook, expect: 201 })).body
+  await as('updateWebhook', { params: { webhookId: webhook.id }, body: { enabled: true }, expect: 200 })
+  const { body: delivery } = await as('testWebhook', { params: { webhookId: webhook.id }, expect: 202 })
   return {
-    listId: list.id,
-    taskId: task.id,
-    reminderId: reminder.id,
-    sessionId: sessionIdOf(login.accessToken),
-    tokenId: token.id,
-    userId: other.user.id,
+    ...{ listId: list.id, taskId: task.id, reminderId: reminder.id, webhookId: webhook.id, deliveryId: delivery.id },
+    ...{ sessionId: sessionIdOf(login.accessToken), tokenId: token.id, userId: other.user.id },
   }
 }
 

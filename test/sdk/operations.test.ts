@@ -16,7 +16,8 @@ const [sessionId, tokenId, userId] = [
 ] as const
 const login = { username: 'ada', password: 'correct horse battery staple' }
 
-const ids = { listId, taskId, reminderId, sessionId, tokenId, userId }
+const [webhookId, deliveryId] = ['01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f14', '01985bb2-6d0d-7a60-a1f2-4d7a1c9d2f15'] as const
+const ids = { listId, taskId, reminderId, sessionId, tokenId, userId, webhookId, deliveryId }
 
 /** How each operation of the document is called. One that is missing here does not compile, and one that the SDK lacks cannot be written here. */
 const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Promise<unknown>> = {
@@ -65,6 +66,15 @@ const CALLS: Record<OperationId, (docket: Docket) => Call<Answer<unknown>> | Pro
       [Symbol.asyncIterator]()
       .next()
       .catch(() => undefined),
+  listWebhooks: ({ webhooks }) => webhooks.list({ limit: 5 }),
+  createWebhook: ({ webhooks }) => webhooks.create({ url: 'https://example.com/hooks/docket', events: ['task.created'] }),
+  getWebhook: ({ webhooks }) => webhooks.get(webhookId, { ifNoneMatch: '"1"' }),
+  updateWebhook: ({ webhooks }) => webhooks.update(webhookId, { enabled: true }, { ifMatch: '"1"' }),
+  deleteWebhook: ({ webhooks }) => webhooks.delete(webhookId, { ifMatch: '"1"' }),
+  rotateWebhookSecret: ({ webhooks }) => webhooks.rotateSecret(webhookId),
+  testWebhook: ({ webhooks }) => webhooks.test(webhookId),
+  listWebhookDeliveries: ({ webhooks }) => webhooks.listDeliveries(webhookId, { status: 'failed', limit: 5 }),
+  redeliverWebhook: ({ webhooks }) => webhooks.redeliver(webhookId, deliveryId),
   listUsers: ({ admin }) => admin.listUsers({ q: 'ada', role: 'admin', disabled: false }),
   getUser: ({ admin }) => admin.getUser(userId),
   updateUser: ({ admin }) => admin.updateUser(userId, { disabled: true }),

@@ -11,7 +11,7 @@ import { type Attack, expectNoDefects, expectVerdicts, requestOf, verdictOf } fr
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const INVALID = 'Bearer realm="docket", error="invalid_token"'
 const UNAUTHENTICATED = '401 UNAUTHENTICATED'
-const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write'] as const
+const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write', 'webhooks:write'] as const
 const FORM = 'Content-Type: application/x-www-form-urlencoded'
 
 const forApiTokens = (id: (typeof SECURED)[number]) => (operations[id].schemes as readonly string[]).includes('apiToken')

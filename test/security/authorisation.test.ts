@@ -72,6 +72,15 @@ const POLICY = {
   deleteReminder: [401, 204, 404, 404, 401, 401, 403, 204, 204, 404, 404, 404],
   listChanges: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
   streamEvents: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
+  listWebhooks: [401, 200, 200, 200, 401, 401, 403, 200, 200, 200, 200, 200],
+  createWebhook: [401, 201, 201, 201, 401, 401, 403, 201, 201, 201, 201, 201],
+  getWebhook: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
+  updateWebhook: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
+  deleteWebhook: [401, 204, 404, 404, 401, 401, 403, 204, 204, 404, 404, 404],
+  rotateWebhookSecret: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
+  testWebhook: [401, 202, 404, 404, 401, 401, 403, 202, 202, 404, 404, 404],
+  listWebhookDeliveries: [401, 200, 404, 404, 401, 401, 403, 200, 200, 404, 404, 404],
+  redeliverWebhook: [401, 202, 404, 404, 401, 401, 403, 202, 202, 404, 404, 404],
   listUsers: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
   getUser: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
   updateUser: [401, 403, 403, 200, 401, 401, 403, 200, 403, 200, 403, 403],
@@ -84,7 +93,7 @@ const POLICY = {
 
 /** After these a session, an API token or a person is gone, or is not what it was: each request gets people of its own. */
 const ENDING: readonly OperationId[] = [...CONSUMING, 'resetPassword', 'logout', 'revokeApiToken']
-const ALL_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write'] as const
+const ALL_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write', 'webhooks:write'] as const
 
 t.test('authorisation', async (t) => {
   const { as, context, register, registerAdmin, url, logged } = await startApp(t)
@@ -192,6 +201,8 @@ t.test('authorisation', async (t) => {
       tasks: await db.selectFrom('tasks').select(['id', 'list_id', 'title', 'version']).where('owner_id', '=', person.id).orderBy('id').execute(),
       reminders: await db.selectFrom('reminders').select(['id', 'task_id', 'version']).where('owner_id', '=', person.id).orderBy('id').execute(),
       sessions: await db.selectFrom('sessions').select(['id', 'revoked_at']).where('user_id', '=', person.id).orderBy('id').execute(),
+      webhooks: await db.selectFrom('webhooks').select(['id', 'version', 'secret']).where('owner_id', '=', person.id).orderBy('id').execute(),
+      deliveries: await db.selectFrom('webhook_deliveries').select(['id', 'round']).where('owner_id', '=', person.id).orderBy('id').execute(),
       apiTokens: await db.selectFrom('api_tokens').select(['id', 'scopes']).where('user_id', '=', person.id).orderBy('id').execute(),
     }
   }

@@ -3,7 +3,7 @@ import { narrowed } from '../contract/walk.ts'
 import { PASSWORD, startApp } from '../support/app.ts'
 import { type Attack, expectNoDefects, expectVerdicts, requestOf } from './attacks.ts'
 
-const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write'] as const
+const USER_SCOPES = ['account:read', 'account:write', 'tasks:read', 'tasks:write', 'webhooks:write'] as const
 
 /** Who may get a token, and what nobody can make of it. */
 t.test('createApiToken', async (t) => {

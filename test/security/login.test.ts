@@ -6,7 +6,7 @@ import { type Attack, expectNoDefects, expectVerdicts, requestOf } from './attac
 const MALFORMED = '400 MALFORMED_REQUEST'
 const WRONG = '401 INVALID_CREDENTIALS'
 const FORM = 'Content-Type: application/x-www-form-urlencoded'
-const ALL = 'account:read account:write tasks:read tasks:write'
+const ALL = 'account:read account:write tasks:read tasks:write webhooks:write'
 
 /** What anybody may send to get in: names, passwords and token requests. */
 t.test('login and createToken', async (t) => {

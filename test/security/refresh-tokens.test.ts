@@ -150,7 +150,7 @@ t.test('refresh tokens', async (t) => {
   t.test('none of this has done the session any harm, and it asks for no more than it has', async (t) => {
     const answer = await exchange(url, grant(token, { scope: 'admin', username: eve.username, password: PASSWORD }))
     t.equal(answer.status, 200)
-    t.equal(JSON.parse(answer.body).scope, 'account:read account:write tasks:read tasks:write')
+    t.equal(JSON.parse(answer.body).scope, 'account:read account:write tasks:read tasks:write webhooks:write')
     t.match(await as({ accessToken: JSON.parse(answer.body).access_token })('getMe', { expect: 200 }), { body: { id: ada.id } })
   })
 

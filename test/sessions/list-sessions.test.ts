@@ -29,7 +29,7 @@ t.test('listSessions', async (t) => {
     t.equal(headers.get('cache-control'), 'private, no-cache')
     t.equal(headers.get('link'), null)
     t.equal(body.nextCursor, null)
-    const all = ['account:read', 'account:write', 'tasks:read', 'tasks:write']
+    const all = ['account:read', 'account:write', 'tasks:read', 'tasks:write', 'webhooks:write']
     t.match(body.items, [
       { id: sessionIdOf(ada), current: false, scopes: all, address: '127.0.0.1' },
       { id: sessionIdOf(phone), current: true, scopes: all, userAgent: 'Phone/1.0', address: '127.0.0.1' },

@@ -4,6 +4,8 @@ export type ClientOptions = {
     baseUrl: `${string}://${string}/api/v1` | (string & {});
 };
 
+export type Webhooks = EventOccurredWebhookRequest;
+
 /**
  * A UUID of version 7 (RFC 9562). The order of ids is the order of creation.
  */
@@ -206,7 +208,7 @@ export type SessionPage = {
  */
 export type ApiTokenName = string;
 
-export type ApiTokenScope = 'tasks:read' | 'tasks:write' | 'account:read' | 'account:write' | 'admin';
+export type ApiTokenScope = 'tasks:read' | 'tasks:write' | 'account:read' | 'account:write' | 'webhooks:write' | 'admin';
 
 export type NewApiToken = {
     name: ApiTokenName;
@@ -298,7 +300,8 @@ export type AdminUserPatch = {
  * `user.registered`, `user.updated`, `user.promoted`, `user.demoted`, `user.disabled`, `user.enabled`, `user.deleted`, `user.read` and `users.listed` (by an admin),
  * `login.succeeded`, `login.failed`, `login.throttled` (sampled), `session.revoked`, `sessions.revoked`, `session.refresh_token_reused`,
  * `api_token.created`, `api_token.revoked`, `password.changed`, `password.refused`, `password.reset_requested`, `password.reset`,
- * `email.verified`, `email.change_requested`, `email.changed`, or `access.denied`. There may be more.
+ * `email.verified`, `email.change_requested`, `email.changed`, `webhook.created`, `webhook.updated`, `webhook.deleted`, `webhook.secret_rotated`,
+ * `webhook.disabled` (by Docket itself), or `access.denied`. There may be more.
  *
  */
 export type AuditAction = string;
@@ -328,7 +331,7 @@ export type AuditEvent = {
      */
     apiTokenId: OptionalId;
     /**
-     * The session or the API token that it is about.
+     * The session, the API token or the webhook that it is about.
      */
     objectId: OptionalId;
     changedFields: Array<string>;
@@ -656,6 +659,168 @@ export type ChangePage = {
     hasMore: boolean;
 };
 
+/**
+ * Where to post. Without a username or a password.
+ */
+export type WebhookUrl = string;
+
+/**
+ * What it is for.
+ */
+export type WebhookDescription = string | null;
+
+export type WebhookEventType = 'list.created' | 'list.updated' | 'list.deleted' | 'task.created' | 'task.updated' | 'task.deleted' | 'reminder.created' | 'reminder.updated' | 'reminder.fired' | 'reminder.deleted';
+
+/**
+ * Which changes to send.
+ */
+export type WebhookEvents = Array<WebhookEventType>;
+
+/**
+ * Why Docket has disabled it by itself: it answered 410 (`gone`), or every delivery of five days failed (`failing`).
+ */
+export type WebhookDisabledReason = 'gone' | 'failing' | null;
+
+/**
+ * Verifies signatures. It is shown this once.
+ */
+export type WebhookSecretText = string;
+
+export type Webhook = {
+    id: Id;
+    url: WebhookUrl;
+    description: WebhookDescription;
+    events: WebhookEvents;
+    /**
+     * Whether anything is sent.
+     */
+    enabled: boolean;
+    disabledReason: WebhookDisabledReason;
+    createdAt: Instant;
+    updatedAt: Instant;
+};
+
+export type CreatedWebhook = {
+    id: Id;
+    url: WebhookUrl;
+    description: WebhookDescription;
+    events: WebhookEvents;
+    /**
+     * Whether anything is sent.
+     */
+    enabled: boolean;
+    disabledReason: WebhookDisabledReason;
+    createdAt: Instant;
+    updatedAt: Instant;
+    secret: WebhookSecretText;
+};
+
+export type NewWebhook = {
+    url: WebhookUrl;
+    description?: WebhookDescription;
+    events: WebhookEvents;
+    enabled?: boolean;
+};
+
+export type WebhookPatch = {
+    url?: WebhookUrl;
+    description?: WebhookDescription;
+    events?: WebhookEvents;
+    enabled?: boolean;
+};
+
+export type WebhookPage = {
+    items: Array<Webhook>;
+    nextCursor: NextCursor;
+};
+
+export type WebhookSecret = {
+    secret: WebhookSecretText;
+    /**
+     * Until when deliveries are signed with the secret before as well.
+     */
+    previousSecretExpiresAt: Instant;
+};
+
+/**
+ * `waiting` for its first try, or failed and `retrying`; in the end `delivered`, `failed`, or `dropped` because the webhook was disabled before.
+ */
+export type WebhookDeliveryStatus = 'waiting' | 'retrying' | 'delivered' | 'failed' | 'dropped';
+
+export type DeliveredEventType = 'list.created' | 'list.updated' | 'list.deleted' | 'task.created' | 'task.updated' | 'task.deleted' | 'reminder.created' | 'reminder.updated' | 'reminder.fired' | 'reminder.deleted' | 'webhook.test';
+
+/**
+ * An event on its way to a webhook, with what became of the last try.
+ */
+export type WebhookDelivery = {
+    /**
+     * The `webhook-id` of every try.
+     */
+    id: Id;
+    type: DeliveredEventType;
+    status: WebhookDeliveryStatus;
+    /**
+     * How often it was tried, redeliveries included.
+     */
+    tries: number;
+    /**
+     * The last try.
+     */
+    triedAt: string | null;
+    requestUrl: string | null;
+    /**
+     * The headers of the last try, without the signature.
+     */
+    requestHeaders: Array<string>;
+    /**
+     * What is signed and sent.
+     */
+    requestBody: string;
+    responseStatus: number | null;
+    /**
+     * The first 4 KiB of the answer, as text.
+     */
+    responseBody: string | null;
+    latencyMilliseconds: number | null;
+    /**
+     * Why the last try failed.
+     */
+    error: string | null;
+    createdAt: Instant;
+};
+
+export type WebhookDeliveryPage = {
+    items: Array<WebhookDelivery>;
+    nextCursor: NextCursor;
+};
+
+export type WebhookChangeEvent = {
+    type: WebhookEventType;
+    /**
+     * When it happened.
+     */
+    timestamp: Instant;
+    data: Change;
+};
+
+export type WebhookTestType = 'webhook.test';
+
+export type WebhookTestEvent = {
+    type: WebhookTestType;
+    /**
+     * When it was asked for.
+     */
+    timestamp: Instant;
+    data: {
+        webhookId: Id;
+    };
+};
+
+/**
+ * What is sent to a webhook.
+ */
+export type WebhookEvent = WebhookChangeEvent | WebhookTestEvent;
+
 export type Liveness = {
     status: 'ok';
 };
@@ -774,6 +939,21 @@ export type SessionId = Id;
  * The API token's id.
  */
 export type TokenId = Id;
+
+/**
+ * The webhook's id.
+ */
+export type WebhookId = Id;
+
+/**
+ * The delivery's id.
+ */
+export type DeliveryId = Id;
+
+/**
+ * Only deliveries with this status.
+ */
+export type DeliveryStatusFilter = WebhookDeliveryStatus;
 
 /**
  * The user's id.
@@ -3394,6 +3574,608 @@ export type StreamEventsResponses = {
 
 export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
 
+export type ListWebhooksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/webhooks';
+};
+
+export type ListWebhooksErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListWebhooksError = ListWebhooksErrors[keyof ListWebhooksErrors];
+
+export type ListWebhooksResponses = {
+    /**
+     * A page of webhooks.
+     */
+    200: WebhookPage;
+};
+
+export type ListWebhooksResponse = ListWebhooksResponses[keyof ListWebhooksResponses];
+
+export type CreateWebhookData = {
+    body: NewWebhook;
+    path?: never;
+    query?: never;
+    url: '/webhooks';
+};
+
+export type CreateWebhookErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * You have 20 webhooks already.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateWebhookError = CreateWebhookErrors[keyof CreateWebhookErrors];
+
+export type CreateWebhookResponses = {
+    /**
+     * The new webhook, with its secret.
+     */
+    201: CreatedWebhook;
+};
+
+export type CreateWebhookResponse = CreateWebhookResponses[keyof CreateWebhookResponses];
+
+export type DeleteWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+    };
+    query?: never;
+    url: '/webhooks/{webhookId}';
+};
+
+export type DeleteWebhookErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The resource has changed since the version that `If-Match` names.
+     */
+    412: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteWebhookError = DeleteWebhookErrors[keyof DeleteWebhookErrors];
+
+export type DeleteWebhookResponses = {
+    /**
+     * Deleted.
+     */
+    204: void;
+};
+
+export type DeleteWebhookResponse = DeleteWebhookResponses[keyof DeleteWebhookResponses];
+
+export type GetWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * Answer 304 without a body if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any).
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+    };
+    query?: never;
+    url: '/webhooks/{webhookId}';
+};
+
+export type GetWebhookErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetWebhookError = GetWebhookErrors[keyof GetWebhookErrors];
+
+export type GetWebhookResponses = {
+    /**
+     * The webhook.
+     */
+    200: Webhook;
+};
+
+export type GetWebhookResponse = GetWebhookResponses[keyof GetWebhookResponses];
+
+export type UpdateWebhookData = {
+    body: WebhookPatch;
+    headers?: {
+        /**
+         * Make the change only if the resource still has this `ETag`, such as `"3"` (or one of several, or `*` for any); otherwise answer 412.
+         */
+        'If-Match'?: string;
+    };
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+    };
+    query?: never;
+    url: '/webhooks/{webhookId}';
+};
+
+export type UpdateWebhookErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The resource has changed since the version that `If-Match` names.
+     */
+    412: Problem;
+    /**
+     * The body is larger than 256 KiB.
+     */
+    413: Problem;
+    /**
+     * The body is not JSON in UTF-8 by its `Content-Type`, or it is compressed.
+     */
+    415: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateWebhookError = UpdateWebhookErrors[keyof UpdateWebhookErrors];
+
+export type UpdateWebhookResponses = {
+    /**
+     * The webhook as it is now.
+     */
+    200: Webhook;
+};
+
+export type UpdateWebhookResponse = UpdateWebhookResponses[keyof UpdateWebhookResponses];
+
+export type RotateWebhookSecretData = {
+    body?: never;
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+    };
+    query?: never;
+    url: '/webhooks/{webhookId}/secret/rotate';
+};
+
+export type RotateWebhookSecretErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RotateWebhookSecretError = RotateWebhookSecretErrors[keyof RotateWebhookSecretErrors];
+
+export type RotateWebhookSecretResponses = {
+    /**
+     * The new secret, this once.
+     */
+    200: WebhookSecret;
+};
+
+export type RotateWebhookSecretResponse = RotateWebhookSecretResponses[keyof RotateWebhookSecretResponses];
+
+export type TestWebhookData = {
+    body?: never;
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+    };
+    query?: never;
+    url: '/webhooks/{webhookId}/test';
+};
+
+export type TestWebhookErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The webhook is disabled.
+     */
+    409: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type TestWebhookError = TestWebhookErrors[keyof TestWebhookErrors];
+
+export type TestWebhookResponses = {
+    /**
+     * It will be sent in a moment.
+     */
+    202: WebhookDelivery;
+};
+
+export type TestWebhookResponse = TestWebhookResponses[keyof TestWebhookResponses];
+
+export type ListWebhookDeliveriesData = {
+    body?: never;
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+    };
+    query?: {
+        /**
+         * Only deliveries with this status.
+         */
+        status?: WebhookDeliveryStatus;
+        /**
+         * How many items a page holds at most.
+         */
+        limit?: number;
+        /**
+         * The `nextCursor` of the previous page; absent for the first page. It is valid for this operation and this `sort` only.
+         */
+        cursor?: string;
+    };
+    url: '/webhooks/{webhookId}/deliveries';
+};
+
+export type ListWebhookDeliveriesErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListWebhookDeliveriesError = ListWebhookDeliveriesErrors[keyof ListWebhookDeliveriesErrors];
+
+export type ListWebhookDeliveriesResponses = {
+    /**
+     * A page of deliveries.
+     */
+    200: WebhookDeliveryPage;
+};
+
+export type ListWebhookDeliveriesResponse = ListWebhookDeliveriesResponses[keyof ListWebhookDeliveriesResponses];
+
+export type RedeliverWebhookData = {
+    body?: never;
+    path: {
+        /**
+         * The webhook's id.
+         */
+        webhookId: Id;
+        /**
+         * The delivery's id.
+         */
+        deliveryId: Id;
+    };
+    query?: never;
+    url: '/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver';
+};
+
+export type RedeliverWebhookErrors = {
+    /**
+     * The request cannot be read: its body is not JSON, is nested deeper than 32 levels, names a field twice, or has no place in this operation; or a header is malformed.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid, expired or revoked.
+     */
+    401: Problem;
+    /**
+     * The access token lacks the scope of this operation (`INSUFFICIENT_SCOPE`), or the server insists on verified addresses and yours is
+     * not (`EMAIL_NOT_VERIFIED`).
+     *
+     */
+    403: Problem;
+    /**
+     * There is no such resource, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The webhook is disabled.
+     */
+    409: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where.
+     */
+    422: Problem;
+    /**
+     * There are too many requests. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * A defect in the server. It has been logged under the request's id.
+     */
+    500: Problem;
+    /**
+     * The database is away, or the server is too busy or shutting down. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RedeliverWebhookError = RedeliverWebhookErrors[keyof RedeliverWebhookErrors];
+
+export type RedeliverWebhookResponses = {
+    /**
+     * It will be sent in a moment.
+     */
+    202: WebhookDelivery;
+};
+
+export type RedeliverWebhookResponse = RedeliverWebhookResponses[keyof RedeliverWebhookResponses];
+
 export type ListUsersData = {
     body?: never;
     path?: never;
@@ -3867,3 +4649,12 @@ export type GetReadinessResponses = {
 };
 
 export type GetReadinessResponse = GetReadinessResponses[keyof GetReadinessResponses];
+
+export type EventOccurredWebhookPayload = WebhookEvent;
+
+export type EventOccurredWebhookRequest = {
+    body: EventOccurredWebhookPayload;
+    key: 'eventOccurred';
+    path?: never;
+    query?: never;
+};

@@ -1,0 +1,101 @@
+import { recordEvent } from '../audit/events.ts'
+import type { WorkerContext } from '../context.ts'
+import type { Transaction } from '../database/database.ts'
+import { type Attempt, defineJob } from '../jobs/definitions.ts'
+import { VERSION } from '../version.ts'
+import { type DeliveryKey, type DeliveryRound, findDelivery, updateDelivery } from './delivery-queries.ts'
+import type { Destinations } from './destinations.ts'
+import { type Outcome, post } from './post.ts'
+import { presentEvent } from './presenter.ts'
+import { clearFailing, disableWebhook, findReceiver, markFailing } from './queries.ts'
+import { sealAnew } from './sealing.ts'
+import { signatureOf } from './secrets.ts'
+
+const FAILING_DAYS = 5
+const GONE = 410
+
+/**
+ * Fourteen tries in 26 to 32 hours. Whoever does not answer, or hardly, keeps no more than two of the many at once waiting, so that the others get theirs
+ * (test/webhooks/hostile-receivers.test.ts).
+ */
+export const deliverWebhook = defineJob<DeliveryRound>('deliver-webhook', {
+  tries: 14,
+  firstPause: 30,
+  longestPause: 21_600,
+  timeout: 30,
+  concurrency: 128,
+  group: { concurrency: 2, idOf: ({ webhookId }) => webhookId },
+})
+
+/**
+ * Tries a delivery once and notes what became of it.
+ * @throws Error when it is to be tried again
+ */
+export async function deliver(context: WorkerContext, destinations: Destinations, key: DeliveryRound, attempt: Attempt): Promise<void> {
+  const { db, keys } = context
+  const delivery = await findDelivery(db, key)
+  const receiver = await findReceiver(db, key.ownerId, key.webhookId)
+  if (delivery === undefined || receiver === undefined) return
+  // Redelivered meanwhile, or the queue missed the end of an earlier try.
+  if (delivery.round !== key.round || ENDED.has(delivery.status)) return
+  if (!receiver.enabled) return updateDelivery(db, key, { status: 'dropped' })
+
+  const body = JSON.stringify(presentEvent(delivery))
+  const triedAt = new Date()
+  const sealed = [receiver.secret, receiver.previous_secret].filter((secret) => secret !== null)
+  const signature = signatureOf(keys.webhookSecret, key, sealed, delivery.id, triedAt, body)
+  if (signature === undefined) {
+    return updateDelivery(db, key, { status: 'failed', error: 'The secret cannot be read any more, since the server has lost a key. Rotate it.' })
+  }
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'user-agent': `Docket/${VERSION}`,
+    'webhook-id': delivery.id,
+    'webhook-timestamp': String(Math.floor(triedAt.getTime() / 1000)),
+  }
+  const outcome = await post(destinations, new URL(receiver.url), { ...headers, 'webhook-signature': signature }, body, attempt.signal)
+  const status = 'status' in outcome ? outcome.status : undefined
+  const error = errorOf(outcome)
+  const isLast = attempt.number >= deliverWebhook.tries
+
+  await db.transaction().execute(async (trx) => {
+    // The webhook first, as whoever deletes it locks that before its deliveries.
+    const disabled = await judge(trx, key, status, error)
+    await updateDelivery(trx, key, {
+      status: error === undefined ? 'delivered' : isLast || disabled ? 'failed' : 'retrying',
+      tries: delivery.tries + 1,
+      tried_at: triedAt.toISOString(),
+      request_url: receiver.url,
+      request_headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      response_status: status ?? null,
+      response_body: 'body' in outcome ? outcome.body : null,
+      milliseconds: Math.round(Date.now() - triedAt.getTime()),
+      error: error ?? null,
+    })
+  })
+  await sealAnew(context, receiver)
+  const ended = error === undefined || isLast || status === GONE
+  if (!ended) throw new Error(`The webhook could not be delivered: ${error}`)
+}
+
+const ENDED: ReadonlySet<string> = new Set(['delivered', 'failed', 'dropped'])
+
+/** What a try says about the webhook. @returns whether it is disabled by it */
+async function judge(trx: Transaction, { ownerId, webhookId }: DeliveryKey, status: number | undefined, error: string | undefined): Promise<boolean> {
+  if (error === undefined) {
+    await clearFailing(trx, ownerId, webhookId)
+    return false
+  }
+  const failing = await markFailing(trx, ownerId, webhookId, FAILING_DAYS)
+  const reason = status === GONE ? 'gone' : failing ? 'failing' : undefined
+  if (reason === undefined || !(await disableWebhook(trx, ownerId, webhookId, reason))) return false
+  await recordEvent(trx, undefined, { action: 'webhook.disabled', userId: ownerId, objectId: webhookId })
+  return true
+}
+
+function errorOf(outcome: Outcome): string | undefined {
+  if ('error' in outcome) return outcome.error
+  const { status } = outcome
+  if (status >= 200 && status < 300) return undefined
+  return status >= 300 && status < 400 ? 'Redirects are not followed.' : 'The answer is none of the statuses 200 to 299.'
+}
