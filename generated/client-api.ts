@@ -3993,7 +3993,13 @@ export interface operations {
     createReminder: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The task's id. */
                 taskId: components["parameters"]["TaskId"];
@@ -4013,6 +4019,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     Location: components["headers"]["Location"];
                     ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4023,10 +4030,14 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
             404: components["responses"]["NotFound"];
-            /** @description The task is completed, has no due date for a relative reminder, or has ten reminders already. */
+            /**
+             * @description The task is completed, has no due date for a relative reminder, or has ten reminders already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+             *     Or its answer cannot be read any more, because the server's keys were replaced.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After-If-Running"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4045,7 +4056,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -4268,7 +4279,13 @@ export interface operations {
     createWebhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4285,6 +4302,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["No-Store"];
                     Location: components["headers"]["Location"];
                     ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4294,10 +4312,14 @@ export interface operations {
             400: components["responses"]["MalformedRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
-            /** @description You have 20 webhooks already. */
+            /**
+             * @description You have 20 webhooks already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+             *     Or its answer cannot be read any more, because the server's keys were replaced.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After-If-Running"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4316,7 +4338,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -4442,7 +4464,13 @@ export interface operations {
     rotateWebhookSecret: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The webhook's id. */
                 webhookId: components["parameters"]["WebhookId"];
@@ -4456,6 +4484,7 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["No-Store"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4466,7 +4495,8 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
             404: components["responses"]["NotFound"];
-            422: components["responses"]["ValidationFailed"];
+            409: components["responses"]["InProgress"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -4475,7 +4505,13 @@ export interface operations {
     testWebhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The webhook's id. */
                 webhookId: components["parameters"]["WebhookId"];
@@ -4489,6 +4525,7 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4499,10 +4536,14 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
             404: components["responses"]["NotFound"];
-            /** @description The webhook is disabled. */
+            /**
+             * @description The webhook is disabled. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+             *     Or its answer cannot be read any more, because the server's keys were replaced.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After-If-Running"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4519,7 +4560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -4569,7 +4610,13 @@ export interface operations {
     redeliverWebhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+                 *     ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The webhook's id. */
                 webhookId: components["parameters"]["WebhookId"];
@@ -4585,6 +4632,7 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4595,10 +4643,14 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["InsufficientScope"];
             404: components["responses"]["NotFound"];
-            /** @description The webhook is disabled. */
+            /**
+             * @description The webhook is disabled. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+             *     Or its answer cannot be read any more, because the server's keys were replaced.
+             */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After-If-Running"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4615,7 +4667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["ValidationFailed"];
+            422: components["responses"]["ValidationFailedOrMismatch"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -1,4 +1,4 @@
-import type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+import type { Answer, Call, CallOptions, ChangeOptions, CreateOptions, ReadOptions, Versioned } from './call.js'
 import { createReminder, deleteReminder, getReminder, listReminders } from './generated/sdk.gen.js'
 import type { NewReminder, Reminder } from './generated/types.gen.js'
 import type { PageQuery } from './lists.js'
@@ -19,8 +19,8 @@ export class Reminders {
   }
 
   /** Has you reminded of an open task, `at` a time or `minutesBefore` it is due. */
-  create(taskId: string, reminder: NewReminder, options: CallOptions = {}): Call<Versioned<Reminder>> {
-    return this.#transport.call((wire) => createReminder({ ...wire, path: { taskId }, body: reminder }), options)
+  create(taskId: string, reminder: NewReminder, options: CreateOptions = {}): Call<Versioned<Reminder>> {
+    return this.#transport.call((wire) => createReminder({ ...wire, path: { taskId }, body: reminder }), options, { keyed: true })
   }
 
   /** The reminder; with `ifNoneMatch`, nothing while it is the version that you have. */

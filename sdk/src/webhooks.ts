@@ -1,4 +1,4 @@
-import type { Answer, Call, CallOptions, ChangeOptions, ReadOptions, Versioned } from './call.js'
+import type { Answer, Call, CallOptions, ChangeOptions, CreateOptions, ReadOptions, Versioned } from './call.js'
 import {
   createWebhook,
   deleteWebhook,
@@ -39,8 +39,8 @@ export class Webhooks {
   }
 
   /** From now on, changes are posted to its URL. The `secret`, for verifyWebhook, is shown this once. */
-  create(webhook: NewWebhook, options: CallOptions = {}): Call<Versioned<CreatedWebhook>> {
-    return this.#transport.call((wire) => createWebhook({ ...wire, body: webhook }), options)
+  create(webhook: NewWebhook, options: CreateOptions = {}): Call<Versioned<CreatedWebhook>> {
+    return this.#transport.call((wire) => createWebhook({ ...wire, body: webhook }), options, { keyed: true })
   }
 
   /** The webhook without its secret; with `ifNoneMatch`, nothing while it is the version that you have. */
@@ -61,13 +61,13 @@ export class Webhooks {
   }
 
   /** Another secret, shown this once. For a day, deliveries are signed with the one before as well. */
-  rotateSecret(webhookId: string, options: CallOptions = {}): Call<Answer<WebhookSecret>> {
-    return this.#transport.call((wire) => rotateWebhookSecret({ ...wire, path: { webhookId } }), options)
+  rotateSecret(webhookId: string, options: CreateOptions = {}): Call<Answer<WebhookSecret>> {
+    return this.#transport.call((wire) => rotateWebhookSecret({ ...wire, path: { webhookId } }), options, { keyed: true })
   }
 
   /** Sends an event of the type `webhook.test`. */
-  test(webhookId: string, options: CallOptions = {}): Call<Answer<WebhookDelivery>> {
-    return this.#transport.call((wire) => testWebhook({ ...wire, path: { webhookId } }), options)
+  test(webhookId: string, options: CreateOptions = {}): Call<Answer<WebhookDelivery>> {
+    return this.#transport.call((wire) => testWebhook({ ...wire, path: { webhookId } }), options, { keyed: true })
   }
 
   /** What was sent and what was answered, the newest first. */
@@ -79,7 +79,7 @@ export class Webhooks {
   }
 
   /** Sends the same event under the same id once more. */
-  redeliver(webhookId: string, deliveryId: string, options: CallOptions = {}): Call<Answer<WebhookDelivery>> {
-    return this.#transport.call((wire) => redeliverWebhook({ ...wire, path: { webhookId, deliveryId } }), options)
+  redeliver(webhookId: string, deliveryId: string, options: CreateOptions = {}): Call<Answer<WebhookDelivery>> {
+    return this.#transport.call((wire) => redeliverWebhook({ ...wire, path: { webhookId, deliveryId } }), options, { keyed: true })
   }
 }

@@ -1,5 +1,6 @@
 import type { BodyOf } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
+import { inTransaction } from '../database/transactions.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { instantOf } from '../instant.ts'
 import { conflict, invalidField, notFound } from '../problem.ts'
@@ -17,7 +18,7 @@ export async function createReminder(
   { at, minutesBefore }: BodyOf<'createReminder'>,
 ): Promise<ReminderRow> {
   if (at !== undefined && minutesBefore !== undefined) throw invalidField('body', '/minutesBefore', 'conflict', 'cannot be given together with at')
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     const task = await lockTask(trx, ownerId, taskId)
     if (task === undefined) throw notFound('task')
     if (task.completed) throw conflict('The task is completed: there is nothing left to remind of.')

@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import type { HandlersOf } from '../contract/types.ts'
 import type { Transaction } from '../database/database.ts'
 import { waitingBriefly } from '../database/locks.ts'
+import { inTransaction } from '../database/transactions.ts'
 import { etagOf, versionsOf } from '../etag.ts'
 import { createdAtOf, newId } from '../id.ts'
 import { conflict, invalidField, notFound, preconditionFailed } from '../problem.ts'
@@ -43,7 +44,7 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
       const id = newId()
       const createdAt = createdAtOf(id)
       const { secret, sealed } = newSecret(keys.webhookSecret, { ownerId: user.id, webhookId: id })
-      const row = await db.transaction().execute(async (trx) => {
+      const row = await inTransaction(db, async (trx) => {
         if ((await waitingBriefly(trx, () => lockUser(trx, user.id))) === undefined) throw userGone()
         if ((await webhooks.countWebhooks(trx, user.id)) >= MOST_WEBHOOKS) {
           throw conflict(`There are ${MOST_WEBHOOKS} webhooks already. Delete one first.`)
@@ -107,7 +108,7 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
 
     async rotateWebhookSecret({ params: { webhookId }, user, client }, respond) {
       const { secret, sealed } = newSecret(keys.webhookSecret, { ownerId: user.id, webhookId })
-      const previousSecretExpiresAt = await db.transaction().execute(async (trx) => {
+      const previousSecretExpiresAt = await inTransaction(db, async (trx) => {
         const expiresAt = await webhooks.rotateSecret(trx, user.id, webhookId, sealed, OVERLAP_HOURS)
         if (expiresAt === undefined) throw notFound('webhook')
         await recordEvent(trx, client, { action: 'webhook.secret_rotated', userId: user.id, actor: user, objectId: webhookId })
@@ -118,7 +119,7 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
 
     async testWebhook({ params: { webhookId }, user }, respond) {
       const id = newId()
-      const delivery = await db.transaction().execute(async (trx) => {
+      const delivery = await inTransaction(db, async (trx) => {
         const webhook = await webhooks.lockWebhook(trx, user.id, webhookId)
         if (webhook === undefined) throw notFound('webhook')
         requireEnabled(webhook)
@@ -147,7 +148,7 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
 
     async redeliverWebhook({ params, user }, respond) {
       const key = { ownerId: user.id, ...params }
-      const delivery = await db.transaction().execute(async (trx) => {
+      const delivery = await inTransaction(db, async (trx) => {
         const webhook = await webhooks.lockWebhook(trx, user.id, params.webhookId)
         if (webhook === undefined) throw notFound('webhook')
         const repeated = (await repeatDelivery(trx, key)) ?? (await findDelivery(trx, key))

@@ -69,7 +69,7 @@ t.test('records of requests with an Idempotency-Key', async (t) => {
     const request = { body: { title: 'Private', description: 'Very' }, headers }
     await as(ada)('createTask', { ...request, expect: 201 })
     await db.updateTable('idempotency_records').set({ user_id: eve.id }).where('user_id', '=', ada.id).execute()
-    const { text } = await as(eve)('createTask', { ...request, expect: 500 })
+    const { text } = await as(eve)('createTask', { ...request, expect: 409 })
     t.notMatch(text, 'Private')
   })
 

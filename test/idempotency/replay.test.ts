@@ -11,6 +11,16 @@ const keyed = (key: string) => ({ 'Idempotency-Key': key })
 const takesKey = (id: (typeof OPERATIONS)[number]) => operationOf(id).parameters.some(({ name }) => name === 'Idempotency-Key')
 const replayed = ({ headers }: { headers: Headers }) => headers.get('idempotency-replayed')
 
+/** What makes another request of the one that the document shows. */
+const OTHER: Readonly<Partial<Record<(typeof OPERATIONS)[number], object>>> = {
+  createList: { title: 'Other' },
+  createTask: { title: 'Other' },
+  createListTask: { title: 'Other' },
+  createApiToken: { name: 'Other' },
+  createReminder: { at: '2098-02-01T08:00:00Z' },
+  createWebhook: { description: 'Other' },
+}
+
 /** After these there is nobody left to whom a second answer could be given. */
 const ENDING = ['logout', 'deleteMe']
 
@@ -51,7 +61,7 @@ t.test('Idempotency-Key', async (t) => {
       t.equal(await everyValue(db), rows, 'nothing has changed')
 
       if (operationOf(id).body === undefined) return
-      const body = { ...(request.body as object), ...('name' in (request.body as object) ? { name: 'Other' } : { title: 'Other' }) }
+      const body = { ...(request.body as object), ...OTHER[id] }
       const other = await call(url, id, person.accessToken, { ...request, body })
       t.match(other, { status: 422, body: { code: 'IDEMPOTENCY_MISMATCH' } })
       t.equal(await everyValue(db), rows, 'nothing has changed')

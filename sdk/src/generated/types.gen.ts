@@ -3178,6 +3178,14 @@ export type ListRemindersResponse = ListRemindersResponses[keyof ListRemindersRe
 
 export type CreateReminderData = {
     body: NewReminder;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The task's id.
@@ -3208,7 +3216,9 @@ export type CreateReminderErrors = {
      */
     404: Problem;
     /**
-     * The task is completed, has no due date for a relative reminder, or has ten reminders already.
+     * The task is completed, has no due date for a relative reminder, or has ten reminders already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+     * Or its answer cannot be read any more, because the server's keys were replaced.
+     *
      */
     409: Problem;
     /**
@@ -3220,7 +3230,8 @@ export type CreateReminderErrors = {
      */
     415: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -3636,6 +3647,14 @@ export type ListWebhooksResponse = ListWebhooksResponses[keyof ListWebhooksRespo
 
 export type CreateWebhookData = {
     body: NewWebhook;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/webhooks';
@@ -3657,7 +3676,9 @@ export type CreateWebhookErrors = {
      */
     403: Problem;
     /**
-     * You have 20 webhooks already.
+     * You have 20 webhooks already. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+     * Or its answer cannot be read any more, because the server's keys were replaced.
+     *
      */
     409: Problem;
     /**
@@ -3669,7 +3690,8 @@ export type CreateWebhookErrors = {
      */
     415: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -3913,6 +3935,14 @@ export type UpdateWebhookResponse = UpdateWebhookResponses[keyof UpdateWebhookRe
 
 export type RotateWebhookSecretData = {
     body?: never;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The webhook's id.
@@ -3943,7 +3973,14 @@ export type RotateWebhookSecretErrors = {
      */
     404: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds. Or its answer cannot be read any more,
+     * because the server's keys were replaced (`CONFLICT`, without `Retry-After`).
+     *
+     */
+    409: Problem;
+    /**
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -3973,6 +4010,14 @@ export type RotateWebhookSecretResponse = RotateWebhookSecretResponses[keyof Rot
 
 export type TestWebhookData = {
     body?: never;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The webhook's id.
@@ -4003,11 +4048,14 @@ export type TestWebhookErrors = {
      */
     404: Problem;
     /**
-     * The webhook is disabled.
+     * The webhook is disabled. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+     * Or its answer cannot be read any more, because the server's keys were replaced.
+     *
      */
     409: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
@@ -4110,6 +4158,14 @@ export type ListWebhookDeliveriesResponse = ListWebhookDeliveriesResponses[keyof
 
 export type RedeliverWebhookData = {
     body?: never;
+    headers?: {
+        /**
+         * Makes the request safe to retry: with the same key and the same content it is carried out once within 24 hours, and answered alike. 1 to 255 visible
+         * ASCII characters of your choice, such as a UUID, a new one for each thing that you want done.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The webhook's id.
@@ -4144,11 +4200,14 @@ export type RedeliverWebhookErrors = {
      */
     404: Problem;
     /**
-     * The webhook is disabled.
+     * The webhook is disabled. Or the request with this `Idempotency-Key` is still being carried out: try again after `Retry-After` seconds.
+     * Or its answer cannot be read any more, because the server's keys were replaced.
+     *
      */
     409: Problem;
     /**
-     * The request is readable but breaks its schema; `errors` says where.
+     * The request is readable but breaks its schema; `errors` says where. Or its `Idempotency-Key` was used for another request (`IDEMPOTENCY_MISMATCH`).
+     *
      */
     422: Problem;
     /**
