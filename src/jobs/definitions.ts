@@ -16,13 +16,16 @@ export type JobDefinition<Payload extends object = Record<string, never>> = Read
   concurrency: number
   /** In UTC, five fields: sends itself then, once for all instances. For jobs without a payload. */
   cron?: string
-  /** Jobs that share something scarce, such as one receiver: how many of the same group run at once, on all instances together. */
-  group?: Readonly<{ concurrency: number; idOf: (payload: Payload) => string }>
+  /**
+   * Of what a job needs for itself, such as its receiver: each instance runs one job of it at a time. Not all instances together, or the jobs of one that
+   * was killed would keep the others from their turn until they are found to have run out of time (test/faults/live-data.test.ts).
+   */
+  groupOf?: (payload: Payload) => string
   /** Only for the compiler: keeps jobs of different payloads apart. */
   payload?: (payload: Payload) => void
 }>
 
-type Policy = Omit<JobDefinition, 'name' | 'cron' | 'group' | 'payload'>
+type Policy = Omit<JobDefinition, 'name' | 'cron' | 'groupOf' | 'payload'>
 
 /** For what is done in a moment unless something is down: five tries in about ten minutes. */
 const USUAL: Policy = { tries: 5, firstPause: 20, longestPause: 600, timeout: 60, concurrency: 1 }
@@ -30,7 +33,7 @@ const USUAL: Policy = { tries: 5, firstPause: 20, longestPause: 600, timeout: 60
 /** A job with a payload, such as `defineJob<{ userId: string }>('send-password-reset', MAIL_POLICY)`. */
 export function defineJob<Payload extends object>(
   name: string,
-  policy: Partial<Policy> & Pick<JobDefinition<Payload>, 'group'> = {},
+  policy: Partial<Policy> & Pick<JobDefinition<Payload>, 'groupOf'> = {},
 ): JobDefinition<Payload> {
   return { ...USUAL, ...policy, name }
 }

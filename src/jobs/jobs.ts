@@ -69,13 +69,18 @@ export class Jobs {
    * @param after when it may be worked, if not at once
    * @throws Problem 503 while the database could not be reached since the start
    */
-  async send<Payload extends object>(db: Database, { name, group }: JobDefinition<Payload>, payload: NoInfer<Payload>, after?: Date): Promise<void> {
+  async send<Payload extends object>(
+    db: Database,
+    { name, groupOf }: JobDefinition<Payload>,
+    payload: NoInfer<Payload>,
+    after?: Date,
+  ): Promise<void> {
     if (this.#boss === undefined) throw unavailable('Jobs cannot be sent at the moment.')
     const executeSql = async (text: string, values: unknown[] = []) => {
       const { rows } = await db.executeQuery(CompiledQuery.raw(text, values))
       return { rows }
     }
-    const options = { db: { executeSql }, ...(after && { startAfter: after }), ...(group && { group: { id: group.idOf(payload) } }) }
+    const options = { db: { executeSql }, ...(after && { startAfter: after }), ...(groupOf && { group: { id: groupOf(payload) } }) }
     await this.#boss.send(name, payload, options)
     if (after === undefined) await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${MESSAGE + name})`.execute(db)
   }
@@ -133,7 +138,7 @@ export class Jobs {
   }
 
   async #open(workers: readonly Worker[], sweeps: readonly Sweep[]): Promise<void> {
-    const { works, sweepSeconds = 1, superviseSeconds = 30 } = this.#settings
+    const { works, sweepSeconds = 1, superviseSeconds = 10 } = this.#settings
     const definitions = workers.map(({ definition }) => definition)
     const boss = new PgBoss({
       db: { executeSql: this.#connection.executeSql },
@@ -170,13 +175,13 @@ export class Jobs {
    * one worker or a hundred, and no two look for the same group at once.
    */
   async #work(boss: PgBoss, worker: Worker): Promise<void> {
-    const { name, concurrency, group } = worker.definition
+    const { name, concurrency, groupOf } = worker.definition
     const { pollSeconds = 2 } = this.#settings
     const options = {
       pollingIntervalSeconds: pollSeconds * concurrency,
       includeMetadata: true,
       perJobResults: true,
-      ...(group && { groupConcurrency: group.concurrency }),
+      ...(groupOf && { localGroupConcurrency: 1 }),
     } as const
     const idle = new Set<string>()
     const wakeOne = () => {

@@ -45,9 +45,9 @@ export async function storedIn(url: string): Promise<Stored> {
   return { tasks: new Map(tasks.map(({ id, title }) => [id, title])), usernames: new Set(users.map(({ username }) => username)) }
 }
 
-/** Resolves when it holds, and fails when it does not within half a minute. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+/** Resolves when it holds, and fails when it does not within so many seconds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
   for (const startedAt = performance.now(); !(await holds()); await sleep(10)) {
-    if (performance.now() - startedAt > 30_000) throw new Error(`${what}: not within half a minute`)
+    if (performance.now() - startedAt > seconds * 1000) throw new Error(`${what}: not within ${seconds} seconds`)
   }
 }
