@@ -13,6 +13,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { operations } from '../../generated/operations.ts'
+import { requireAcceptablePassword } from '../../src/auth/password-rules.ts'
 import type { Schema } from '../../src/contract/spec.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
@@ -84,7 +85,7 @@ const TAKEN: Readonly<Record<string, readonly Known[]>> = {
 }
 
 /** Fields that nobody can make up a value of. */
-const OPAQUE = ['cursor', 'If-None-Match']
+const OPAQUE = ['cursor', 'If-None-Match', 'Last-Event-ID']
 
 /** Names and addresses in lower case that are registered, with the password. */
 const accounts = new Map<string, string>()
@@ -92,6 +93,15 @@ const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
 const loginOf = (name: unknown) => textOf(name).trim().toLowerCase()
 const opens = (name: unknown, password: unknown) => accounts.get(loginOf(name)) === textOf(password).normalize('NFC')
 
+/** A password that nobody may have. */
+const isRefused = (password: unknown, { username, email }: Fields) => {
+  try {
+    requireAcceptablePassword(textOf(password), { username: textOf(username).trim(), email: textOf(email).trim() }, '')
+    return false
+  } catch {
+    return true
+  }
+}
 const isWrong = (password: unknown) => textOf(password).normalize('NFC') !== PASSWORD
 
 /** What an operation that sets a name has taken. */
@@ -101,11 +111,14 @@ function remember({ username, email, password = PASSWORD }: Fields): void {
 
 /** Why one operation refuses what its schemas allow, by status. */
 const REFUSALS: Partial<Record<OperationId, (body: Fields, world: World) => readonly (number | false)[]>> = {
-  register: ({ username, email }) => [(accounts.has(loginOf(username)) || accounts.has(loginOf(email))) && 409],
+  register: ({ username, email, password }) => [
+    (accounts.has(loginOf(username)) || accounts.has(loginOf(email))) && 409,
+    isRefused(password, { username, email }) && 422,
+  ],
   updateMe: ({ username }, { person }) => [accounts.has(loginOf(username)) && loginOf(username) !== person.username && 409],
   refresh: ({ refreshToken }, { person }) => [refreshToken !== person.refreshToken && 401],
-  changePassword: ({ currentPassword }) => [isWrong(currentPassword) && 422],
-  resetPassword: ({ token }, { mailToken }) => [token !== mailToken && 422],
+  changePassword: ({ currentPassword, newPassword }, { person }) => [(isWrong(currentPassword) || isRefused(newPassword, person)) && 422],
+  resetPassword: ({ token, password }, { mailToken, person }) => [(token !== mailToken || isRefused(password, person)) && 422],
   verifyEmail: ({ token }, { mailToken }) => [token !== mailToken && 422],
   changeEmail: ({ currentPassword }) => [isWrong(currentPassword) && 422],
   deleteMe: ({ currentPassword }) => [isWrong(currentPassword) && 422],
@@ -132,6 +145,7 @@ function refusalsOf(id: OperationId, { path, query, header, body }: Parts<Fields
   const refusals = [
     Object.entries({ ...body, ...path }).some(isForeign) && 404,
     query?.['cursor'] !== undefined && 422,
+    header?.['Last-Event-ID'] !== undefined && 400,
     ifMatch !== undefined && !matches(ifMatch, world.etag) && 412,
     ifNoneMatch !== undefined && matches(ifNoneMatch, world.etag, `W/${world.etag}`) && 304,
     ...(REFUSALS[id]?.(body ?? {}, world) ?? []),
