@@ -778,7 +778,7 @@ CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower(userna
 
 CREATE INDEX webhook_deliveries_by_creation ON public.webhook_deliveries USING btree (created_at);
 
-CREATE INDEX webhook_deliveries_waiting ON public.webhook_deliveries USING btree (id) WHERE (status = 'waiting'::public.webhook_delivery_status);
+CREATE INDEX webhook_deliveries_waiting ON public.webhook_deliveries USING btree (owner_id, id) WHERE (status = 'waiting'::public.webhook_delivery_status);
 
 CREATE STATISTICS public.tasks_owner_list (ndistinct, dependencies) ON owner_id, list_id FROM public.tasks;
 

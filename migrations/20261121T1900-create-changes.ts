@@ -31,7 +31,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 
   // The numbers of an owner's changes have no gaps and are in the order of commits: the lock is held until this transaction is visible to all, so
   // whoever comes next sees the number that it used. The trigger that writes a change takes the lock when its statement has all others, and changes of
-  // lists, which tasks count themselves in, wait for the commit: so nobody waits for a row while they hold it (test/changes/writers.test.ts).
+  // lists, which tasks count themselves in, wait for the commit: so nobody waits for a row while they hold it (test/changes/replication.test.ts).
   // A connection keeps its plan, which must not be to read all of a table that was small when it was made.
   await sql`
     create function lock_changes(owner uuid) returns bigint language plpgsql set enable_seqscan = off set enable_bitmapscan = off as $$

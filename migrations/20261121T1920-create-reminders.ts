@@ -121,7 +121,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create constraint trigger reminders_log_delete after delete on reminders deferrable initially deferred
     for each row execute function reminders_log_delete()`.execute(db)
 
-  // One row for each mail to an address that was not verified, for a day, to count them.
+  // One row for each mail to an address that was not verified, to count them; those of a day ago go with the next.
   await sql`
     create table reminder_mails (
       user_id uuid           not null references users (id) on delete cascade,

@@ -51,7 +51,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       primary key (owner_id, webhook_id, id),
       foreign key (owner_id, webhook_id) references webhooks (owner_id, id) on delete cascade
     )`.execute(db)
-  await sql`create index webhook_deliveries_waiting on webhook_deliveries (id) where status = 'waiting'`.execute(db)
+  await sql`create index webhook_deliveries_waiting on webhook_deliveries (owner_id, id) where status = 'waiting'`.execute(db)
   // The nightly deletion.
   await sql`create index webhook_deliveries_by_creation on webhook_deliveries (created_at)`.execute(db)
 

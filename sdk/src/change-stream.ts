@@ -3,11 +3,13 @@ import type { Answer } from './call.js'
 import type { StreamOptions } from './changes.js'
 import { DocketConnectionError, DocketError } from './errors.js'
 import type { Change } from './generated/types.gen.js'
-import { delayBeforeRetry } from './retry.js'
+import { backoff } from './retry.js'
 import type { Transport } from './transport.js'
 
 /** The server sends something every 15 seconds: a connection on which nothing comes for longer is dead. */
 const LONGEST_SILENCE = 40_000
+/** Milliseconds before it is made again, unless the server says otherwise. */
+const FIRST_PAUSE = 1000
 
 type ServerSentEvent = { id?: string; data?: string; retry?: number }
 
@@ -33,22 +35,25 @@ export class ChangeStream implements AsyncIterable<Change> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Change, void> {
-    let pause = 0
+    let pause = FIRST_PAUSE
     for (let failures = 0; ; ) {
       this.#signal?.throwIfAborted()
+      let asked = 0
       try {
         for await (const { id, data, retry } of this.#events()) {
-          failures = 0
           if (retry !== undefined) pause = retry
           if (id !== undefined) this.#cursor = id
-          if (data !== undefined) yield JSON.parse(data) as Change
+          if (data === undefined) continue
+          failures = 0
+          yield JSON.parse(data) as Change
         }
       } catch (error) {
         this.#signal?.throwIfAborted()
-        pause = pauseAfter(error as Error, failures)
+        if (!passes(error)) throw error
+        asked = backoff(error as Error, failures)
         failures += 1
       }
-      await sleep(pause, this.#signal ?? new AbortController().signal)
+      await sleep(Math.max(pause, asked), this.#signal ?? new AbortController().signal)
     }
   }
 
@@ -72,7 +77,7 @@ export class ChangeStream implements AsyncIterable<Change> {
       const decoder = new TextDecoder()
       let text = ''
       for (;;) {
-        const { done, value } = await this.#beforeSilence(reader.read())
+        const { done, value } = await this.#beforeSilence(reader.read().catch(rejectBroken))
         if (done) return
         text += decoder.decode(value, { stream: true })
         const blocks = text.split('\n\n')
@@ -98,13 +103,18 @@ export class ChangeStream implements AsyncIterable<Change> {
   }
 }
 
+const rejectBroken = (cause: unknown): never => {
+  throw new DocketConnectionError('The stream broke off.', { cause })
+}
+
 const BEARER = [{ scheme: 'bearer', type: 'http' }] as const
 
 /** HTML §9.2.6, for lines as Docket ends them. */
 function eventOf(block: string): ServerSentEvent {
   const event: ServerSentEvent = {}
   for (const line of block.split('\n')) {
-    const [, name, value = ''] = /^(\w+): ?(.*)$/.exec(line) ?? []
+    const colon = line.indexOf(': ')
+    const [name, value] = [line.slice(0, colon), line.slice(colon + 2)]
     if (name === 'id') event.id = value
     if (name === 'data') event.data = value
     if (name === 'retry') event.retry = Number(value)
@@ -112,10 +122,6 @@ function eventOf(block: string): ServerSentEvent {
   return event
 }
 
-/** Milliseconds until the next try. It has no last one: what passes may take long, such as a server that is being replaced. */
-function pauseAfter(error: Error, failures: number): number {
-  const passes = error instanceof DocketError ? error.status === 429 || error.status >= 500 : !(error instanceof SyntaxError)
-  const delay = passes ? delayBeforeRetry(error, failures) : undefined
-  if (delay === undefined) throw error
-  return delay
-}
+/** What passes may take long, such as a server that is being replaced: there is no last try. */
+const passes = (error: unknown) =>
+  error instanceof DocketConnectionError || (error instanceof DocketError && (error.status === 429 || error.status >= 500))

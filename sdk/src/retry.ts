@@ -28,9 +28,15 @@ export function mayRepeat(failure: Error, { method, headers }: Request, harmless
 
 /** Milliseconds to wait before the next try, or undefined when that is too long. With full jitter: those who were refused together do not come back together. */
 export function delayBeforeRetry(failure: Error, retries: number): number | undefined {
-  const asked = failure instanceof DocketError ? retryAfter(failure.headers) : 0
-  return asked > LONGEST_RETRY_AFTER ? undefined : asked + Math.random() * Math.min(FIRST_BACKOFF * 2 ** retries, LONGEST_BACKOFF)
+  return askedFor(failure) > LONGEST_RETRY_AFTER ? undefined : backoff(failure, retries)
 }
+
+/** The same, however long it is. */
+export function backoff(failure: Error, retries: number): number {
+  return askedFor(failure) + Math.random() * Math.min(FIRST_BACKOFF * 2 ** retries, LONGEST_BACKOFF)
+}
+
+const askedFor = (failure: Error) => (failure instanceof DocketError ? retryAfter(failure.headers) : 0)
 
 /** RFC 9110 §10.2.3: seconds or a date. What is neither counts as absent. */
 function retryAfter(headers: Headers): number {

@@ -164,6 +164,7 @@ function outcomeOf({ data, error, response }: Result<unknown>, traits: Traits): 
   const empty = status === 202 || status === 204 || status === 304
   // Else it is some page that answers 200, such as that of a front end.
   const expected = headers.get('content-type')?.startsWith(traits.streams === true ? 'text/event-stream' : 'application/json') && !unreadable
+  if (data instanceof ReadableStream && !expected) void data.cancel()
   if (!answered || !(empty || expected)) return new DocketError(response, unreadable ? undefined : (error ?? data))
   return {
     data: empty ? undefined : ok ? data : error,

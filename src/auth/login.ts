@@ -59,7 +59,7 @@ async function tryToLogIn(
   }
   const scopes = await scopesOrDenial(db, user, scopesFor, client)
   const started = await db.transaction().execute(async (trx) => {
-    // What changes the password, disables or deletes waits for this lock and then sees this session, or this sees what it did (test/auth/races.test.ts).
+    // What changes the password, disables or deletes waits for this lock and then sees this session, or this sees what it did (test/security/account-races.test.ts).
     if (!(await waitingBriefly(trx, () => lockUserOfPassword(trx, user.id, user.password_hash)))) return undefined
     return sessions.start(trx, user, scopes, client)
   })

@@ -69,24 +69,36 @@ export async function listOwners(db: Database, after: string | undefined, limit:
   return rows.map(({ id }) => id)
 }
 
+/** Whether anything of the owner's that nobody has looked at yet is from before an instant. */
+export async function hasChangesBefore(db: Database, ownerId: string, before: string): Promise<boolean> {
+  const { rows } = await sql<{ old: boolean }>`
+    select occurred_at < ${before}::timestamptz as old from changes
+    where owner_id = ${ownerId} and sequence > coalesce((select sequence from change_horizons where owner_id = ${ownerId}), 0)
+    order by sequence limit 1`.execute(db)
+  return rows[0]?.old === true
+}
+
 /**
- * Forgets the owner's changes from before an instant that were overtaken, and deletions, and moves their horizon on. The last change of all stays: the
- * next number follows from it.
+ * Forgets some of the owner's changes from before an instant, those that were overtaken and deletions, the oldest first, and moves their horizon on. The
+ * last change of all stays: the next number follows from it.
+ * @returns how many
  */
-export async function compactChanges(db: Database, ownerId: string, before: string): Promise<void> {
-  await sql`
-    with known as (
-      select sequence, occurred_at, state is null as deletion,
-        lead(sequence) over (partition by resource_id order by sequence) is not null as overtaken,
-        sequence = max(sequence) over () as last
-      from changes where owner_id = ${ownerId}
+export async function compactChanges(db: Database, ownerId: string, before: string, limit: number): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    with latest as (
+      select resource_id, max(sequence) as sequence from changes where owner_id = ${ownerId} group by resource_id
+    ), chosen as (
+      select changes.sequence from changes join latest using (resource_id)
+      where owner_id = ${ownerId} and occurred_at < ${before}::timestamptz and (changes.sequence < latest.sequence or state is null)
+        and changes.sequence < (select max(sequence) from latest)
+      order by changes.sequence limit ${limit}
     ), forgotten as (
-      delete from changes using known
-      where changes.owner_id = ${ownerId} and changes.sequence = known.sequence
-        and known.occurred_at < ${before}::timestamptz and (known.overtaken or known.deletion) and not known.last
-      returning changes.sequence
+      delete from changes using chosen where owner_id = ${ownerId} and changes.sequence = chosen.sequence returning changes.sequence
+    ), moved as (
+      insert into change_horizons (owner_id, sequence)
+      select ${ownerId}::uuid, max(sequence) from forgotten having count(*) > 0
+      on conflict (owner_id) do update set sequence = greatest(change_horizons.sequence, excluded.sequence)
     )
-    insert into change_horizons (owner_id, sequence)
-    select ${ownerId}::uuid, max(sequence) from forgotten having count(*) > 0
-    on conflict (owner_id) do update set sequence = greatest(change_horizons.sequence, excluded.sequence)`.execute(db)
+    select count(*) as count from forgotten`.execute(db)
+  return Number(rows[0]?.count)
 }

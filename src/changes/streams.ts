@@ -23,6 +23,7 @@ export class ChangeStreams {
   readonly #isLive: IsLive
   readonly #readers = new Map<string, Set<Reader>>()
   readonly #checking: NodeJS.Timeout
+  #isChecking = false
 
   constructor(context: Context, feed: ChangeFeed, isLive: IsLive) {
     this.#context = context
@@ -30,14 +31,14 @@ export class ChangeStreams {
     this.#isLive = isLive
     context.notifications.subscribe((message) => {
       // Without a message a revocation may have been lost.
-      if (message === undefined) return void this.#check(this.#all())
+      if (message === undefined) return void this.#checkAll()
       const [kind, id = ''] = message.split(':')
       if (kind === 'user') void this.#check(this.#readers.get(id) ?? [])
       if (kind === 'session') for (const { principal, stream } of this.#all()) if (principal.sessionId === id) void stream.return()
       if (kind === 'api-token') for (const { principal, stream } of this.#all()) if (principal.apiTokenId === id) void stream.return()
     })
     // Sessions expire as well.
-    this.#checking = setInterval(() => void this.#check(this.#all()), CHECK_MILLISECONDS).unref()
+    this.#checking = setInterval(() => void this.#checkAll(), CHECK_MILLISECONDS).unref()
   }
 
   /** @throws Problem 429 while the user has as many as they may */
@@ -54,6 +55,8 @@ export class ChangeStreams {
     })
     const reader = { principal, stream }
     readers.add(reader)
+    // What ended the session while they waited found no stream to end.
+    await this.#check([reader])
     return stream
   }
 
@@ -63,6 +66,14 @@ export class ChangeStreams {
 
   #all(): Reader[] {
     return [...this.#readers.values()].flatMap((readers) => [...readers])
+  }
+
+  /** One at a time: it may take long while the database does not answer. */
+  async #checkAll(): Promise<void> {
+    if (this.#isChecking) return
+    this.#isChecking = true
+    await this.#check(this.#all())
+    this.#isChecking = false
   }
 
   async #check(readers: Iterable<Reader>): Promise<void> {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { EventStream, StreamedEvent } from './types.ts'
 
-/** How often something is sent in any case, so that proxies keep the connection, and one that has died is found. */
+/** How often something is sent in any case, so that proxies keep the connection, and one that has died is found when TCP gives up. */
 const HEARTBEAT_MILLISECONDS = 15_000
 /** Milliseconds that a client should wait before it connects again. Spread, since all come back at once when an instance stops. */
 const reconnection = () => 500 + Math.floor(Math.random() * 1500)
@@ -15,6 +15,7 @@ export const EVENT_STREAM_HEADERS = {
 }
 
 const open = new WeakMap<Server, Set<EventFrames>>()
+const stopping = new WeakSet<Server>()
 
 /** The body of an answer of Server-Sent Events (HTML §9.2), until its reader goes, they end, or the server stops; none for HEAD. */
 export function framesOf(
@@ -27,11 +28,13 @@ export function framesOf(
   const others = open.get(server) ?? new Set()
   open.set(server, others.add(frames))
   frames.once('close', () => others.delete(frames))
+  if (stopping.has(server)) frames.end()
   return frames
 }
 
-/** Ends every stream of a server that stops, with the time after which to come back. */
+/** Ends every stream of a server that stops, with the time after which to come back, and those that are opened yet. */
 export function endEventStreams(server: Server): void {
+  stopping.add(server)
   for (const frames of open.get(server) ?? []) frames.end()
 }
 
@@ -44,6 +47,7 @@ export class EventFrames extends Readable {
   readonly #serialize: (data: unknown) => string
   readonly #heartbeat: NodeJS.Timeout
   #taking = false
+  #over = false
   #stuck = false
 
   constructor(events: EventStream, serialize: (data: unknown) => string) {
@@ -55,19 +59,19 @@ export class EventFrames extends Readable {
   }
 
   end(): void {
-    if (this.readableEnded || this.destroyed) return
-    this.#taking = true
+    if (this.#over || this.destroyed) return
+    this.#over = true
     this.push(`retry: ${reconnection()}\n\n`)
     this.push(null)
   }
 
   override _read(): void {
     this.#stuck = false
-    if (this.#taking) return
+    if (this.#taking || this.#over) return
     this.#taking = true
     this.#events.next().then(
       ({ done, value }) => {
-        if (this.destroyed || this.readableEnded) return
+        if (this.destroyed || this.#over) return
         this.#taking = false
         if (done === true) this.end()
         else this.push(this.#frameOf(value))
@@ -88,7 +92,7 @@ export class EventFrames extends Readable {
   }
 
   #beat(): void {
-    if (this.readableLength === 0) return void this.push(': heartbeat\n\n')
+    if (this.readableLength === 0 && !this.#over) return void this.push(': heartbeat\n\n')
     if (this.#stuck) this.destroy()
     this.#stuck = true
   }

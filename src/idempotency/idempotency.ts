@@ -5,6 +5,7 @@ import { recovering } from '../database/transactions.ts'
 import { conflict, Problem } from '../problem.ts'
 import { findRecord, type IdempotencyRecord, saveRecord, tryLockRequest } from './queries.ts'
 import { type Outcome, Records } from './records.ts'
+import { Turns } from './turns.ts'
 
 const REPLAYED = { 'Idempotency-Replayed': 'true' }
 
@@ -16,12 +17,13 @@ const PASSING = [401, 403, 429]
  * is there without the other. Whoever comes while that runs is turned away at once and holds no connection. Where nothing is answered, or 5xx, nothing is
  * kept, unless the answer was lost after the commit: then the record has it.
  *
- * A password that has to be proved is hashed inside the transaction. That is the price of one mechanism for all: it takes a connection for as long, in
- * operations that are rare, and no longer than a turn (src/database/server.ts).
+ * A password that has to be proved is hashed inside the transaction. That is the price of one mechanism for all: it takes a connection for as long, and no
+ * longer than a turn (src/database/server.ts). No user takes more than two connections with that.
  * @param handlersOver the handlers over another context
  */
 export function createIdempotency(context: Context, handlersOver: (context: Context) => Handlers): Idempotency {
   const records = new Records(context.keys)
+  const turns = new Turns()
 
   const outcomeOf = async (trx: Transaction, request: KeyedRequest, perform: (handlers: Handlers) => Promise<Rendered>): Promise<Outcome> => {
     const locked = await tryLockRequest(trx, request)
@@ -45,7 +47,7 @@ export function createIdempotency(context: Context, handlersOver: (context: Cont
   }
 
   return async (request, perform) => {
-    const outcome = await context.db.transaction().execute((trx) => outcomeOf(trx, request, perform))
+    const outcome = await turns.take(request.userId, () => context.db.transaction().execute((trx) => outcomeOf(trx, request, perform)))
     if (outcome instanceof Problem) throw outcome
     return outcome
   }

@@ -8,7 +8,11 @@ import { claimDueReminders, fireReminders } from './queries.ts'
 const BATCH = 100
 
 /** fired_at tells apart what is mailed: a reminder that has been armed again meanwhile is not that one any more. */
-export const mailReminder = defineJob<{ userId: string; reminderId: string; firedAt: string }>('mail-reminder', { ...MAIL_POLICY, concurrency: 4 })
+export const mailReminder = defineJob<{ userId: string; reminderId: string; firedAt: string }>('mail-reminder', {
+  ...MAIL_POLICY,
+  concurrency: 4,
+  groupOf: ({ userId }) => userId,
+})
 
 /**
  * Fires up to a hundred reminders that are due and that nobody else is firing: each once, however many instances look for them.

@@ -61,7 +61,7 @@ export function insertDelivery(trx: Transaction, delivery: Insertable<WebhookDel
   return trx.insertInto('webhook_deliveries').values(delivery).returning(DELIVERY_COLUMNS).executeTakeFirstOrThrow()
 }
 
-/** Begins another round of tries, which takes the place of the one that goes on. @returns undefined for one that waits for its first try anyway, or is not there */
+/** Begins another round of tries, which takes the place of the one that goes on. @returns undefined for one that waits for its job anyway, or is not there */
 export function repeatDelivery(trx: Transaction, { ownerId, webhookId, deliveryId }: DeliveryKey): Promise<DeliveryRow | undefined> {
   return trx
     .updateTable('webhook_deliveries')
@@ -69,16 +69,24 @@ export function repeatDelivery(trx: Transaction, { ownerId, webhookId, deliveryI
     .where('owner_id', '=', ownerId)
     .where('webhook_id', '=', webhookId)
     .where('id', '=', deliveryId)
-    .where('status', 'in', ['retrying', 'delivered', 'failed', 'dropped'])
+    .where('status', '<>', 'waiting')
     .returning(DELIVERY_COLUMNS)
     .executeTakeFirst()
 }
 
-/** Deliveries that no job was sent for yet, the oldest first; those that somebody else is claiming are left to them. */
-export async function claimWaitingDeliveries(trx: Transaction, limit: number): Promise<DeliveryRound[]> {
+/** Deliveries that no job was sent for yet, of each owner so many of the oldest; those that somebody else is claiming are left to them. */
+export async function claimWaitingDeliveries(trx: Transaction, limitOfOwner: number): Promise<DeliveryRound[]> {
   const { rows } = await sql<DeliveryRound>`
-    with claimed as (
-      select owner_id, webhook_id, id from webhook_deliveries where status = 'waiting' order by id limit ${limit} for update skip locked
+    with recursive owners as (
+      (select owner_id from webhook_deliveries where status = 'waiting' order by owner_id limit 1)
+      union all
+      select (select owner_id from webhook_deliveries where status = 'waiting' and owner_id > owners.owner_id order by owner_id limit 1)
+      from owners where owners.owner_id is not null
+    ), claimed as materialized (
+      select waiting.* from owners cross join lateral (
+        select owner_id, webhook_id, id from webhook_deliveries
+        where status = 'waiting' and webhook_deliveries.owner_id = owners.owner_id order by id limit ${limitOfOwner} for update skip locked
+      ) as waiting
     ), queued as (
       update webhook_deliveries as delivery set status = 'queued' from claimed
       where delivery.owner_id = claimed.owner_id and delivery.webhook_id = claimed.webhook_id and delivery.id = claimed.id
@@ -88,7 +96,7 @@ export async function claimWaitingDeliveries(trx: Transaction, limit: number): P
   return rows
 }
 
-/** Notes the outcome of a round, or of a try in it, unless another has begun. */
+/** Notes the outcome of a round, or of a try in it, unless another has begun, or a later try has succeeded. */
 export async function updateDelivery(
   db: Database,
   { ownerId, webhookId, deliveryId, round }: DeliveryRound,
@@ -101,6 +109,7 @@ export async function updateDelivery(
     .where('webhook_id', '=', webhookId)
     .where('id', '=', deliveryId)
     .where('round', '=', round)
+    .where('status', '<>', 'delivered')
     .execute()
 }
 

@@ -14,18 +14,24 @@ import { signatureOf } from './secrets.ts'
 const FAILING_DAYS = 5
 const GONE = 410
 
+/** Sixteen tries in 29 to 36 hours, one at a time to the same webhook from each instance. */
+const POLICY = { tries: 16, firstPause: 10, longestPause: 21_600, timeout: 15, groupOf: ({ webhookId }: DeliveryRound) => webhookId }
+
+/** To webhooks whose last delivery succeeded, or that have had none: they have most places, and hardly any of them hangs. */
+export const deliverWebhook = defineJob<DeliveryRound>('deliver-webhook', { ...POLICY, concurrency: 128 })
+
 /**
- * Sixteen tries in 29 to 36 hours. Whoever does not answer, or hardly, keeps one of the many of an instance waiting, so that the others get theirs
+ * To those that are failing, in places of their own: however many receivers hang, the others get what is theirs
  * (test/webhooks/hostile-receivers.test.ts).
  */
-export const deliverWebhook = defineJob<DeliveryRound>('deliver-webhook', {
-  tries: 16,
-  firstPause: 10,
-  longestPause: 21_600,
-  timeout: 15,
-  concurrency: 128,
-  groupOf: ({ webhookId }) => webhookId,
-})
+export const deliverToFailingWebhook = defineJob<DeliveryRound>('deliver-to-failing-webhook', { ...POLICY, concurrency: 16 })
+
+/** Tries a delivery, or leaves it to the other job when its webhook is failing. */
+export async function deliverUnlessFailing(context: WorkerContext, destinations: Destinations, key: DeliveryRound, attempt: Attempt): Promise<void> {
+  const receiver = await findReceiver(context.db, key.ownerId, key.webhookId)
+  if (receiver?.failing_since == null) return deliver(context, destinations, key, attempt)
+  await context.jobs.send(context.db, deliverToFailingWebhook, key)
+}
 
 /**
  * Tries a delivery once and notes what became of it.
@@ -42,10 +48,16 @@ export async function deliver(context: WorkerContext, destinations: Destinations
 
   const body = JSON.stringify(presentEvent(delivery))
   const triedAt = new Date()
+  const startedAt = performance.now()
   const sealed = [receiver.secret, receiver.previous_secret].filter((secret) => secret !== null)
   const signature = signatureOf(keys.webhookSecret, key, sealed, delivery.id, triedAt, body)
+  const isLast = attempt.number >= POLICY.tries
   if (signature === undefined) {
-    return updateDelivery(db, key, { status: 'failed', error: 'The secret cannot be read any more, since the server has lost a key. Rotate it.' })
+    // The key may be coming: instances get a new one by one.
+    const error = 'The secret cannot be read, since the server lacks a key. If this lasts, rotate it.'
+    await updateDelivery(db, key, { status: isLast ? 'failed' : 'retrying', error })
+    if (isLast) return
+    throw new Error(error)
   }
   const headers = {
     'content-type': 'application/json; charset=utf-8',
@@ -56,11 +68,10 @@ export async function deliver(context: WorkerContext, destinations: Destinations
   const outcome = await post(destinations, new URL(receiver.url), { ...headers, 'webhook-signature': signature }, body, attempt.signal)
   const status = 'status' in outcome ? outcome.status : undefined
   const error = errorOf(outcome)
-  const isLast = attempt.number >= deliverWebhook.tries
 
   await db.transaction().execute(async (trx) => {
     // The webhook first, as whoever deletes it locks that before its deliveries.
-    const disabled = await judge(trx, key, status, error)
+    const disabled = await judge(trx, key, receiver.url, status, error)
     await updateDelivery(trx, key, {
       status: error === undefined ? 'delivered' : isLast || disabled ? 'failed' : 'retrying',
       tries: delivery.tries + 1,
@@ -69,7 +80,7 @@ export async function deliver(context: WorkerContext, destinations: Destinations
       request_headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       response_status: status ?? null,
       response_body: 'body' in outcome ? outcome.body : null,
-      milliseconds: Math.round(Date.now() - triedAt.getTime()),
+      milliseconds: Math.round(performance.now() - startedAt),
       error: error ?? null,
     })
   })
@@ -80,15 +91,21 @@ export async function deliver(context: WorkerContext, destinations: Destinations
 
 const ENDED: ReadonlySet<string> = new Set(['delivered', 'failed', 'dropped'])
 
-/** What a try says about the webhook. @returns whether it is disabled by it */
-async function judge(trx: Transaction, { ownerId, webhookId }: DeliveryKey, status: number | undefined, error: string | undefined): Promise<boolean> {
+/** What a try says about the webhook, unless that has another URL by now. @returns whether it is disabled by it */
+async function judge(
+  trx: Transaction,
+  { ownerId, webhookId }: DeliveryKey,
+  url: string,
+  status: number | undefined,
+  error: string | undefined,
+): Promise<boolean> {
   if (error === undefined) {
-    await clearFailing(trx, ownerId, webhookId)
+    await clearFailing(trx, ownerId, webhookId, url)
     return false
   }
-  const failing = await markFailing(trx, ownerId, webhookId, FAILING_DAYS)
+  const failing = await markFailing(trx, ownerId, webhookId, url, FAILING_DAYS)
   const reason = status === GONE ? 'gone' : failing ? 'failing' : undefined
-  if (reason === undefined || !(await disableWebhook(trx, ownerId, webhookId, reason))) return false
+  if (reason === undefined || !(await disableWebhook(trx, ownerId, webhookId, url, reason))) return false
   await recordEvent(trx, undefined, { action: 'webhook.disabled', userId: ownerId, objectId: webhookId })
   return true
 }

@@ -1,7 +1,7 @@
 import type { WorkerContext } from '../context.ts'
 import { deleteInBatches } from '../database/batches.ts'
 import { defineRepeatedJob, type Sweep, type Worker, work } from '../jobs/definitions.ts'
-import { deliver, deliverWebhook } from './delivery.ts'
+import { deliver, deliverToFailingWebhook, deliverUnlessFailing, deliverWebhook } from './delivery.ts'
 import { claimWaitingDeliveries, deleteDeliveriesBefore } from './delivery-queries.ts'
 import { Destinations, type Resolve } from './destinations.ts'
 import { forgetExpiredSecrets } from './queries.ts'
@@ -9,7 +9,8 @@ import { sealAllAnew } from './sealing.ts'
 
 const DAY_MILLISECONDS = 86_400_000
 const RETENTION_DAYS = 30
-const CLAIMED_AT_ONCE = 100
+/** Of each owner: a backlog of one must not keep the others waiting. */
+const CLAIMED_AT_ONCE = 20
 
 const deleteOld = defineRepeatedJob('delete-old-webhook-deliveries', '40 3 * * *', { timeout: 600 })
 const sealSecretsAnew = defineRepeatedJob('seal-webhook-secrets-anew', '50 3 * * *', { timeout: 600 })
@@ -19,7 +20,8 @@ export function webhookWorkers(context: WorkerContext, resolve?: Resolve): reado
   const { config, db } = context
   const destinations = new Destinations(config.webhookAllowedNetworks, resolve)
   return [
-    work(deliverWebhook, (key, attempt) => deliver(context, destinations, key, attempt)),
+    work(deliverWebhook, (key, attempt) => deliverUnlessFailing(context, destinations, key, attempt)),
+    work(deliverToFailingWebhook, (key, attempt) => deliver(context, destinations, key, attempt)),
 
     work(deleteOld, (_payload, { signal }) => {
       const oldest = new Date(Date.now() - RETENTION_DAYS * DAY_MILLISECONDS).toISOString()
@@ -41,7 +43,7 @@ export const webhookSweeps = ({ db, jobs }: WorkerContext): readonly Sweep[] => 
       db.transaction().execute(async (trx) => {
         const claimed = await claimWaitingDeliveries(trx, CLAIMED_AT_ONCE)
         for (const key of claimed) await jobs.send(trx, deliverWebhook, key)
-        return claimed.length === CLAIMED_AT_ONCE
+        return claimed.length >= CLAIMED_AT_ONCE
       }),
   },
 ]

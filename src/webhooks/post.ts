@@ -8,7 +8,6 @@ import type { Destinations } from './destinations.ts'
 export type Outcome = Readonly<{ status: number; body: string } | { error: string }>
 
 const CONNECT_MILLISECONDS = 3000
-const FIRST_BYTE_MILLISECONDS = 5000
 const TOTAL_MILLISECONDS = 10_000
 /** How much of an answer is kept. */
 const KEPT_BYTES = 4096
@@ -67,13 +66,14 @@ function exchange(url: URL, addresses: readonly string[], { headers, body, signa
   endAfter(milliseconds, 'It took longer than 10 seconds.')
   const connecting = endAfter(CONNECT_MILLISECONDS, 'No connection came about within 3 seconds.')
   request.on('socket', (socket) => {
-    socket.once(secure ? 'secureConnect' : 'connect', () => {
-      clearTimeout(connecting)
-      endAfter(FIRST_BYTE_MILLISECONDS, 'No answer began within 5 seconds.')
-    })
+    socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(connecting))
   })
   request.on('error', reject)
+  // After an answer that ends HTTP, such as 101, nothing else comes.
+  const broken = () => reject(new Failure('The connection broke.'))
+  request.on('close', broken)
   request.on('response', (response) => {
+    if ((response.statusCode ?? 0) < 200) return void request.destroy(new Failure('The answer is no HTTP.'))
     for (const timer of timers.slice(1)) clearTimeout(timer)
     const chunks: Buffer[] = []
     let length = 0
@@ -87,7 +87,7 @@ function exchange(url: URL, addresses: readonly string[], { headers, body, signa
       length += chunk.length
       if (length >= KEPT_BYTES) done()
     })
-    request.off('error', reject).on('error', done)
+    request.off('close', broken).off('error', reject).on('error', done)
     response.on('error', done)
     response.on('close', done)
   })

@@ -9,7 +9,7 @@ export type WebhookRow = Pick<Selectable<Webhooks>, (typeof WEBHOOK_COLUMNS)[num
 /** The sealed secrets of a webhook. */
 export type SecretRow = Pick<Selectable<Webhooks>, (typeof SECRET_COLUMNS)[number]>
 /** A webhook as something is sent to it; the previous secret is there while it signs. `enabled` is false as well while its owner is disabled. */
-export type ReceiverRow = SecretRow & Pick<Selectable<Webhooks>, 'url' | 'enabled'>
+export type ReceiverRow = SecretRow & Pick<Selectable<Webhooks>, 'url' | 'enabled' | 'failing_since'>
 
 export function findWebhook(db: Database, ownerId: string, id: string): Promise<WebhookRow | undefined> {
   return db.selectFrom('webhooks').select(WEBHOOK_COLUMNS).where('owner_id', '=', ownerId).where('id', '=', id).executeTakeFirst()
@@ -103,6 +103,7 @@ export function findReceiver(db: Database, ownerId: string, id: string): Promise
       'webhooks.id',
       'webhooks.url',
       'webhooks.secret',
+      'webhooks.failing_since',
       sql<boolean>`webhooks.enabled and users.disabled_at is null`.as('enabled'),
       sql<Buffer | null>`case when webhooks.previous_secret_expires_at > now() then webhooks.previous_secret end`.as('previous_secret'),
     ])
@@ -112,12 +113,13 @@ export function findReceiver(db: Database, ownerId: string, id: string): Promise
 }
 
 /** It takes deliveries again: what was failing is not any more. */
-export async function clearFailing(trx: Transaction, ownerId: string, id: string): Promise<void> {
+export async function clearFailing(trx: Transaction, ownerId: string, id: string, url: string): Promise<void> {
   await trx
     .updateTable('webhooks')
     .set({ failing_since: null })
     .where('owner_id', '=', ownerId)
     .where('id', '=', id)
+    .where('url', '=', url)
     .where('failing_since', 'is not', null)
     .execute()
 }
@@ -126,24 +128,26 @@ export async function clearFailing(trx: Transaction, ownerId: string, id: string
  * Notes that a delivery failed. The webhook is locked until this transaction ends.
  * @returns whether all have failed for so many days
  */
-export async function markFailing(trx: Transaction, ownerId: string, id: string, days: number): Promise<boolean> {
+export async function markFailing(trx: Transaction, ownerId: string, id: string, url: string, days: number): Promise<boolean> {
   const row = await trx
     .updateTable('webhooks')
     .set({ failing_since: sql`coalesce(failing_since, now())` })
     .where('owner_id', '=', ownerId)
     .where('id', '=', id)
+    .where('url', '=', url)
     .returning(sql<boolean>`failing_since <= now() - make_interval(days => ${days})`.as('failing'))
     .executeTakeFirst()
   return row?.failing ?? false
 }
 
 /** @returns whether it was enabled until now */
-export async function disableWebhook(trx: Transaction, ownerId: string, id: string, reason: 'gone' | 'failing'): Promise<boolean> {
+export async function disableWebhook(trx: Transaction, ownerId: string, id: string, url: string, reason: 'gone' | 'failing'): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('webhooks')
     .set((eb) => ({ enabled: false, disabled_reason: reason, updated_at: sql<string>`now()`, version: eb('version', '+', 1) }))
     .where('owner_id', '=', ownerId)
     .where('id', '=', id)
+    .where('url', '=', url)
     .where('enabled', '=', true)
     .executeTakeFirstOrThrow()
   return numUpdatedRows > 0n

@@ -113,6 +113,20 @@ t.test('streamEvents', async (t) => {
     reader.cut()
   })
 
+  t.test('401 or an end at once to a sixth that waited while its session ended', async (t) => {
+    const ada = await register()
+    const other = (await as()('login', { body: { username: ada.username, password: PASSWORD }, expect: 200 })).body
+    const readers = []
+    for (let count = 0; count < 5; count++) readers.push(await readEvents(url, ada.accessToken))
+    const sixth = readEvents(url, other.accessToken)
+    await as(other)('logout', { expect: 204 })
+    readers[0]?.cut()
+    const reader = await sixth
+    while ((await reader.next()) !== undefined) await createTask(ada)
+    t.pass('it ends, although changes go on')
+    for (const open of readers) open.cut()
+  })
+
   t.test('429 to a sixth stream of a user, until one of the five has ended', async (t) => {
     const [ada, eve] = [await register(), await register()]
     const readers = []

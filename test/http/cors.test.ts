@@ -113,12 +113,23 @@ t.test('CORS', async (t) => {
       const { method, path } = operations[id]
       t.test(`${id}: the preflight of a listed origin is allowed, without a token`, async (t) => {
         const target = `${url}/api/v1${path.replaceAll(/[{}]/g, '')}`
-        const response = await fetch(target, preflight(APP, method, 'authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id'))
+        const response = await fetch(
+          target,
+          preflight(APP, method, 'authorization,content-type,idempotency-key,if-match,if-none-match,last-event-id,x-request-id'),
+        )
         t.equal(response.status, 204)
         t.equal(response.headers.get('access-control-allow-origin'), APP)
         t.ok(response.headers.get('access-control-allow-methods')?.split(', ').includes(method))
         const allowed = response.headers.get('access-control-allow-headers')?.toLowerCase().split(', ') ?? []
-        t.strictSame(allowed.toSorted(), ['authorization', 'content-type', 'idempotency-key', 'if-match', 'if-none-match', 'x-request-id'])
+        t.strictSame(allowed.toSorted(), [
+          'authorization',
+          'content-type',
+          'idempotency-key',
+          'if-match',
+          'if-none-match',
+          'last-event-id',
+          'x-request-id',
+        ])
         t.equal(response.headers.get('access-control-max-age'), '600')
         t.match(response.headers.get('allow'), method)
         t.equal(await response.text(), '')

@@ -29,9 +29,9 @@ t.test('a receiver', async (t) => {
     return body.items[0]
   }
 
-  t.test('that never answers is given up after five seconds', async (t) => {
+  t.test('that never answers is given up after ten seconds', async (t) => {
     const { url } = await startReceiver(t, NOTHING)
-    t.match(await logOf(url), { status: 'retrying', responseStatus: null, error: 'No answer began within 5 seconds.' })
+    t.match(await logOf(url), { status: 'retrying', responseStatus: null, error: 'It took longer than 10 seconds.' })
   })
 
   t.test('that answers without an end has answered: after ten seconds it is cut off', async (t) => {
@@ -39,13 +39,20 @@ t.test('a receiver', async (t) => {
     t.match(await logOf(url), { status: 'delivered', responseStatus: 200, responseBody: /^x{20,200}$/ })
   })
 
-  t.test('that sends a head without an end is given up after five seconds', async (t) => {
+  t.test('that sends a head without an end is given up after ten seconds', async (t) => {
     const server = createServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n')
       const drip = setInterval(() => socket.write('X: y\r\n'), 100)
       socket.on('close', () => clearInterval(drip)).resume()
     })
-    t.match(await logOf(await listen(t, server)), { status: 'retrying', error: 'No answer began within 5 seconds.' })
+    t.match(await logOf(await listen(t, server)), { status: 'retrying', error: 'It took longer than 10 seconds.' })
+  })
+
+  t.test('that answers what is no end of a request has not answered', async (t) => {
+    for (const head of ['HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x', 'HTTP/1.1 099 Low\r\nContent-Length: 0']) {
+      const server = createServer((socket) => void socket.on('error', () => undefined).end(`${head}\r\n\r\n`))
+      t.match(await logOf(await listen(t, server)), { status: 'retrying', responseStatus: null, error: /^The (connection broke|answer is no HTTP)/ })
+    }
   })
 
   t.test('that breaks the connection off, before or after its status', async (t) => {

@@ -85,7 +85,7 @@ type Working = Readonly<{ number?: number; resolve?: Resolve }>
 export async function deliverAll(app: TestApp, { number = 1, resolve }: Working = {}): Promise<string[]> {
   await sweep(app)
   const { db } = app.context
-  const worker = webhookWorkers(workerContextOf(app), resolve).find(({ definition }) => definition.name === 'deliver-webhook')
+  const worker = webhookWorkers(workerContextOf(app), resolve).find(({ definition }) => definition.name === 'deliver-to-failing-webhook')
   const rows = await db
     .selectFrom('webhook_deliveries')
     .select(['owner_id as ownerId', 'webhook_id as webhookId', 'id as deliveryId', 'round'])

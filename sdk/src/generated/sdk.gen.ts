@@ -957,7 +957,7 @@ export const listCategories = <ThrowOnError extends boolean = false>(options: Op
 /**
  * List changes
  *
- * Every change of your lists and tasks, in the order in which they were committed. Whoever applies all of them to an empty store, the `state` of each
+ * Every change of your lists, tasks and reminders, in the order in which they were committed. Whoever applies all of them to an empty store, the `state` of each
  * under its `id` or nothing where it is `null`, has what GET shows.
  *
  * Begin without a `cursor`, and go on with the `nextCursor` of each answer: at once while `hasMore`, and later to learn of what came since.
