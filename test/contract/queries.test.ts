@@ -4,7 +4,7 @@ import type { OperationId } from '../../src/contract/types.ts'
 import { startApp } from '../support/app.ts'
 import { textOf, urlOf } from '../support/client.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
-import { acceptable, bearer, call, callRaw, createIds, invalidStatusOf, OPERATIONS, WITHOUT_BODY } from './walk.ts'
+import { acceptable, bearer, call, callRaw, createIds, invalidStatusOf, isEndless, OPERATIONS, WITHOUT_BODY } from './walk.ts'
 
 t.test('queries, and bodies that nobody asked for', async (t) => {
   const { url, as, registerAdmin } = await startApp(t)
@@ -52,10 +52,12 @@ t.test('queries, and bodies that nobody asked for', async (t) => {
       }
     })
 
+    // Such as a stream, which takes a cursor alone.
+    const integers = described.filter(({ schema }) => schema.type === 'integer')
+    const booleans = described.filter(({ schema }) => schema.type === 'boolean')
+    if (integers.length + booleans.length === 0) continue
+
     t.test(`${id}: 422 for numbers and booleans in any but their plain spelling`, async (t) => {
-      const integers = described.filter(({ schema }) => schema.type === 'integer')
-      const booleans = described.filter(({ schema }) => schema.type === 'boolean')
-      t.ok(integers.length + booleans.length > 0)
       for (const { name } of integers) {
         const bad = ['0x10', '1e1', '%205', '5%20', '%2B5', '05', '5.0', '1_0', '', 'NaN', '1e400', '-0', '%D9%A5', '5n', 'null', '0', '101', '-1']
         for (const text of [...bad, '9007199254740993', '99999999999999999999']) t.equal((await query(id, `${name}=${text}`)).status, 422, text)
@@ -86,6 +88,7 @@ t.test('queries, and bodies that nobody asked for', async (t) => {
       t.equal((await callRaw(url, id, params, { ...json, 'Transfer-Encoding': 'chunked' }, '2\r\n{}\r\n0\r\n\r\n')).status, 400)
     })
 
+    if (isEndless(id)) continue
     t.test(`${id}: the media type of no body does not matter`, async (t) => {
       for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded', ';']) {
         for (const length of [{}, { 'Content-Length': '0' }]) {

@@ -73,7 +73,11 @@ const MISTAKES: readonly [mistake: string, document: string, message: RegExp][] 
     edited('  /tasks:\n', `  /tasks:\n${TASK_ID}`),
     /^listTasks: describes the path parameters taskId, but has/,
   ],
-  ['a parameter in a cookie', edited('in: header\n', 'in: cookie\n'), /^updateList: has a cookie parameter, which is not supported/],
+  [
+    'a parameter in a cookie',
+    edited('name: If-Match\n      in: header\n', 'name: If-Match\n      in: cookie\n'),
+    /^updateList: has a cookie parameter, which is not supported/,
+  ],
   [
     'two paths that are one',
     edited(`  /tasks/{taskId}:\n${TASK_ID}`, `  /lists/{taskId}:\n${TASK_ID}`),

@@ -21,6 +21,9 @@ export const CONSUMING: readonly OperationId[] = ['changePassword', 'deleteMe', 
 export const WITH_BODY = OPERATIONS.filter((id) => operationOf(id).body !== undefined)
 export const WITHOUT_BODY = OPERATIONS.filter((id) => operationOf(id).body === undefined)
 
+/** Whether its answers have no end: what reads until the server closes the connection would read for ever. */
+export const isEndless = (id: OperationId) => 'text/event-stream' in (operationOf(id).responses.get(200)?.content ?? {})
+
 /** What breaks the schema of a request is a 422, save where the operation describes none. */
 export const invalidStatusOf = (id: OperationId) => (operationOf(id).responses.has(422) ? 422 : 400)
 export const isForm = (id: OperationId) => operationOf(id).body?.mediaType === 'application/x-www-form-urlencoded'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { operations } from '../../generated/operations.ts'
 import type { OperationId } from '../../src/contract/types.ts'
-import { createIds, exampleBodies, isForm, OPERATIONS } from '../contract/walk.ts'
+import { createIds, exampleBodies, isEndless, isForm, OPERATIONS } from '../contract/walk.ts'
 import { startApp } from '../support/app.ts'
 import { openBrowser } from '../support/browser.ts'
 import { checkAnswer, operationOf } from '../support/contract-check.ts'
@@ -59,7 +59,8 @@ t.test('"Try it out" at /docs, with what is shown there', async (t) => {
   await logIn(username, password)
   await closeDialog()
 
-  for (const id of OPERATIONS) if (id !== 'register' && !LAST.includes(id)) await tryOut(id, await createIds(as(ada)))
+  // The page shows an answer when it has ended.
+  for (const id of OPERATIONS) if (id !== 'register' && !isEndless(id) && !LAST.includes(id)) await tryOut(id, await createIds(as(ada)))
   // The last admin could not go, and the examples all name the first password.
   await registerAdmin()
   const { password_hash } = await context.db.selectFrom('users').select('password_hash').where('username', '=', username).executeTakeFirstOrThrow()

@@ -92,6 +92,13 @@ const TABLE: Readonly<Record<string, { good: readonly string[]; bad: readonly st
       [`${'a'.repeat(65)}@example.com`, `a@${'b'.repeat(64)}.example`, 'ada@example.com,grace@example.com', 'mailto:ada@example.com'],
     ),
   },
+  'http-url': {
+    good: ['https://example.com', 'http://example.com:8080/a?b=c#d', 'https://[::1]/', 'https://bücher.example/ä'],
+    bad: ['', 'example.com', '//example.com', 'https:example.com', 'https:/example.com', 'https:///example.com', 'ftp://example.com'].concat(
+      ['javascript:alert(1)', 'https://ada@example.com', 'https://ada:secret@example.com', 'https://exa mple.com', 'https://example.com\\@a'],
+      ['https://example.com\n', ' https://example.com', 'https://', 'https://example.com:99999', 'https://example.com\0'],
+    ),
+  },
   'iana-time-zone': {
     good: [
       'Europe/Berlin',
