@@ -213,9 +213,14 @@ t.test('many create their last API tokens at once', async (t) => {
     insert into api_tokens (user_id, id, name, secret_hash, scopes, created_at, expires_at)
     select ${ada.id}::uuid, gen_random_uuid(), 'one of many', decode(repeat('00', 32), 'hex'), '{tasks:read}', now(), now() + interval '1 day'
     from generate_series(1, 90)`.execute(a.context.db)
-  const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => (n % 2 ? a : b).as(ada)('createApiToken', { body: newToken() })))
-  t.equal(answers.filter(({ status }) => status === 201).length, 10)
-  t.equal(answers.filter(({ status }) => status === 409).length, 20)
+  // On a busy machine, some wait too long for one another.
+  const create = async (app: typeof a): Promise<number> => {
+    const { status } = await app.as(ada)('createApiToken', { body: newToken() })
+    return status === 503 ? create(app) : status
+  }
+  const statuses = await Promise.all(Array.from({ length: 30 }, (_, n) => create(n % 2 ? a : b)))
+  t.equal(statuses.filter((status) => status === 201).length, 10)
+  t.equal(statuses.filter((status) => status === 409).length, 20)
   const { count } = await a.context.db
     .selectFrom('api_tokens')
     .select((eb) => eb.fn.countAll<number>().as('count'))
