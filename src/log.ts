@@ -26,6 +26,8 @@ const INFO = 30
 /** Characters and time after which lines are written. */
 const LONGEST_BATCH = 16_383
 const BATCH_MILLISECONDS = 50
+/** Bytes that wait while nothing can be written; what comes then is lost. */
+const LONGEST_BACKLOG = 1_048_576
 
 /** A logger to standard output: a JSON line each, or readable lines in a terminal. */
 export function createLogger({ level, pretty }: Config['log']): Logger {
@@ -50,15 +52,18 @@ export function createLogger({ level, pretty }: Config['log']): Logger {
 
 /**
  * Ordinary lines are written together: one write for each cost an eighth of all CPU under load. Warnings and errors take them along at once, and so
- * does the end of the process, so that only a killed one loses its last ordinary lines.
+ * does the end of the process, so that only a killed one loses its last ordinary lines. A full disk and a reader that has gone cost lines, never
+ * requests (test/http/unwritable-log.test.ts).
  */
 function standardOutput(): DestinationStream {
-  const output = pino.destination({ sync: true, minLength: LONGEST_BATCH })
+  const output = pino.destination({ sync: true, minLength: LONGEST_BATCH, maxLength: LONGEST_BACKLOG })
+  output.on('error', () => undefined)
   let timer: NodeJS.Timeout | undefined
   const flush = () => {
     clearTimeout(timer)
     timer = undefined
-    output.flushSync()
+    // Not flushSync, which tries again for ever.
+    output.flush()
   }
   process.on('exit', flush)
   return {
