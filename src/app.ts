@@ -33,7 +33,7 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
   sendFrontHeaders(app, context.lifecycle)
-  limitRequests(app, config.rateLimits, logger, ['register', 'requestPasswordReset'])
+  await limitRequests(app, config.rateLimits, logger, ['register', 'requestPasswordReset'])
   guardFront(app)
   await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 

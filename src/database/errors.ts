@@ -1,3 +1,6 @@
+/** The directory of the embedded database cannot be used; the message says why. */
+export class DirectoryError extends Error {}
+
 /** What a failed statement means to its caller, whichever driver reported it. */
 export type DatabaseFault =
   | Readonly<{ kind: 'unavailable' }>

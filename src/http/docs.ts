@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -92,9 +92,11 @@ export function serveDocs(app: FastifyInstance, { document, text }: Spec): void 
   app.get('/openapi.yaml', (_request, reply) => reply.header('Cache-Control', 'no-cache').type('application/yaml; charset=utf-8').send(text))
   app.get('/openapi.json', (_request, reply) => reply.header('Cache-Control', 'no-cache').type('application/json; charset=utf-8').send(json))
 
-  const script = redocScript()
-  app.get('/redoc/redoc.standalone.js', (_request, reply) =>
-    reply.header('Cache-Control', 'public, max-age=3600').type('text/javascript; charset=utf-8').send(script),
+  app.get('/redoc/redoc.standalone.js', async (_request, reply) =>
+    reply
+      .header('Cache-Control', 'public, max-age=3600')
+      .type('text/javascript; charset=utf-8')
+      .send(await redocScript()),
   )
   app.get('/redoc', (_request, reply) =>
     reply.header('Content-Security-Policy', pagePolicy('worker-src blob:')).type('text/html; charset=utf-8').send(redocPage(document.info.title)),
@@ -108,8 +110,8 @@ const redocPage = (title: string) => `<!doctype html>
 </html>
 `
 
-/** Redoc as its package ships it, save for the one picture that it would fetch from a CDN. */
-function redocScript(): string {
+/** Redoc as its package ships it, save for the one picture that it would fetch from a CDN. Read each time: it is large and rarely asked for. */
+async function redocScript(): Promise<string> {
   const file = createRequire(import.meta.url).resolve('redoc/bundles/redoc.standalone.js')
-  return readFileSync(file, 'utf8').replaceAll('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')
+  return (await readFile(file, 'utf8')).replaceAll('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')
 }

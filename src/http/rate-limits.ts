@@ -6,7 +6,6 @@ import type { OperationId } from '../contract/types.ts'
 import { type Problem, rateLimited } from '../problem.ts'
 import { documentOf } from './problems.ts'
 import { LocalCounts, type RequestCounts, type Window } from './request-counts.ts'
-import { SharedStore } from './shared-counts.ts'
 
 const MINUTE = 60
 const HOUR = 3600
@@ -20,9 +19,14 @@ type Policy = Readonly<{ name: string; quota: number; header: string; counts: Re
  * is as cheap as a refusal.
  * @param registrations operations of which an address may call fewer, and those by the hour
  */
-export function limitRequests(app: FastifyInstance, config: RateLimitConfig, logger: Logger, registrations: readonly OperationId[]): void {
+export async function limitRequests(
+  app: FastifyInstance,
+  config: RateLimitConfig,
+  logger: Logger,
+  registrations: readonly OperationId[],
+): Promise<void> {
   if (!config.enabled) return
-  const store = config.redisUrl === undefined ? undefined : new SharedStore(config.redisUrl, logger)
+  const store = config.redisUrl === undefined ? undefined : await openStore(config.redisUrl, logger)
   app.addHook('onClose', async () => store?.close())
 
   const policy = (name: string, quota: number, seconds: number): Policy => ({
@@ -61,6 +65,12 @@ export function limitRequests(app: FastifyInstance, config: RateLimitConfig, log
     if (problem instanceof Promise) problem.then(instead, done)
     else instead(problem)
   })
+}
+
+/** Without one, its client is never loaded. */
+async function openStore(url: string, logger: Logger) {
+  const { SharedStore } = await import('./shared-counts.ts')
+  return new SharedStore(url, logger)
 }
 
 function isLimited({ method, routeOptions }: FastifyRequest): boolean {

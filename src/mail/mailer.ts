@@ -1,4 +1,4 @@
-import { createTransport, type NodemailerError, type SMTPTransportOptions } from 'nodemailer'
+import type { NodemailerError, SMTPTransportOptions } from 'nodemailer'
 import type { Logger } from 'pino'
 import type { MailConfig } from '../config.ts'
 import { PermanentFailure } from '../jobs/definitions.ts'
@@ -30,11 +30,15 @@ export function createMailer({ delivery, from }: Pick<MailConfig, 'delivery' | '
 }
 
 function smtpMailer(url: string, from: string): Mailer {
-  const transport = createTransport(transportOptions(new URL(url)))
+  // Loaded with the first mail, which an instance that works no jobs never sends.
+  const connect = async () => (await import('nodemailer')).createTransport(transportOptions(new URL(url)))
+  let connected: ReturnType<typeof connect> | undefined
   const domain = /@([^@>]+)>?$/.exec(from)?.[1]
   return {
     async send({ to, subject, text, html }, { jobId, signal }) {
       requireOneAddress(to)
+      connected ??= connect()
+      const transport = await connected
       const patience = AbortSignal.timeout(SEND_MILLISECONDS)
       try {
         await transport.sendMail({
