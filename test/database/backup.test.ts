@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { everythingOf, Replica } from '../changes/replica.ts'
+import { everythingOf, Replica, sorted } from '../changes/replica.ts'
 import { AUTH_SECRET } from '../faults/cluster.ts'
 import { EMBEDDED, PASSWORD, type TestApp } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
@@ -41,7 +41,7 @@ t.test('a backup by pg_dump, as docs/operations.md says, on the PostgreSQL of th
   }
   const start = (t: Test, url: string) => startServer(t, { DATABASE_URL: url, AUTH_SECRET, JOBS: 'off' })
 
-  await t.test('restored into a new database it has everything, and tokens and cursors are good', async (t) => {
+  await t.test('restored into a new database it has everything, tokens are good, and clients are told to read the changes again', async (t) => {
     const source = await create('source')
     const before = await start(t, source)
     const as = callers(before)
@@ -61,8 +61,12 @@ t.test('a backup by pg_dump, as docs/operations.md says, on the PostgreSQL of th
     const file = path.join(temporaryFolder(t), 'docket.dump')
     execFileSync(path.join(programs, 'pg_dump'), ['--format=custom', '--no-owner', `--file=${file}`, source])
     await as(ada)('createTask', { body: { title: 'Too late' }, expect: 201 })
+    const ahead = new Replica()
+    await ahead.catchUp(as, ada)
     const restored = await create('restored')
     execFileSync(path.join(programs, 'pg_restore'), ['--no-owner', '--single-transaction', '--exit-on-error', `--dbname=${restored}`, file])
+
+    execFileSync(path.join(programs, 'psql'), ['--quiet', '--set=ON_ERROR_STOP=1', '--file=docs/after-restore.sql', restored])
 
     const after = await start(t, restored)
     const asThen = callers(after)
@@ -71,12 +75,16 @@ t.test('a backup by pg_dump, as docs/operations.md says, on the PostgreSQL of th
     await asThen()('refresh', { body: { refreshToken: ada.refreshToken }, expect: 200 })
     await asThen()('login', { body: { username: 'ada', password: PASSWORD }, expect: 200 })
     await asThen(ada)('updateTask', { params: { taskId: task.id }, body: { completed: true }, expect: 200 })
-    const changes = await replica.catchUp(asThen, ada)
-    t.same(
-      changes.map(({ type }) => type),
-      ['task.updated', 'list.updated', 'reminder.deleted'],
-      'triggers and the log of changes go on',
-    )
+
+    for (const { cursor } of [replica, ahead]) {
+      const { status } = await asThen(ada)('listChanges', { query: { cursor: String(cursor) } })
+      t.equal(status, 410, 'what was read before may be of what is lost')
+    }
+    const again = new Replica()
+    await again.catchUp(asThen, ada)
+    t.same(sorted(again.states), sorted(await everythingOf(asThen, ada)), 'triggers and the log of changes go on')
+    await asThen(ada)('updateTask', { params: { taskId: task.id }, body: { title: 'Oat milk' }, expect: 200 })
+    t.equal((await again.catchUp(asThen, ada)).length, 1)
     t.same(await Promise.all([before, after].map((instance) => instance.end('SIGTERM'))), [0, 0])
   })
 })
