@@ -6,6 +6,7 @@ import pg from 'pg'
 import type { DatabaseConfig } from '../config.ts'
 import type { Database, ExecuteSql } from './database.ts'
 import { sessionSettings } from './server.ts'
+import { UtcClient } from './utc-client.ts'
 
 const provider = new FileMigrationProvider({
   fs,
@@ -73,6 +74,7 @@ export async function migrateServer(
     connectionTimeoutMillis: 10_000,
     max: 1,
     application_name: 'docket-migrate',
+    Client: UtcClient,
   })
   pool.on('error', () => undefined)
   const db: Database = new Kysely({ dialect: new PostgresDialect({ pool }) })

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from 'pino'
+import { UtcClient } from './utc-client.ts'
 
 const RECONNECT_MILLISECONDS = 500
 
@@ -48,7 +49,7 @@ export class Pipelines {
 
   #connect(index: number): void {
     if (this.#closed) return
-    const client = new pg.Client({ ...this.#settings, pipeline: true })
+    const client = new UtcClient({ ...this.#settings, pipeline: true })
     let lost = false
     // A connection can fail in more ways than one at a time; it is replaced once.
     const replace = () => {

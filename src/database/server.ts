@@ -8,6 +8,7 @@ import type { DatabaseConnection } from './database.ts'
 import { listen } from './listener.ts'
 import { Pipelines } from './pipelines.ts'
 import { type NamedStatement, runPreparedBy } from './prepared.ts'
+import { UtcClient } from './utc-client.ts'
 
 type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
 
@@ -42,7 +43,6 @@ export function sessionSettings(url: string): pg.ClientConfig {
     types,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
-    options: '-c timezone=UTC',
   }
 }
 
@@ -57,7 +57,7 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
   }
   const report = (error: Error) => logger.warn({ error: error.message }, 'lost a database connection')
   const openPool = (special: pg.PoolConfig) => {
-    const pool = new pg.Pool({ ...settings, ...special, maxLifetimeSeconds: 1800 })
+    const pool = new pg.Pool({ ...settings, ...special, maxLifetimeSeconds: 1800, Client: UtcClient })
     // An error of a connection that nobody is using must not end the process. The pool reports the idle ones; those checked out inside a
     // transaction report to the client alone (test/faults/database-away.test.ts).
     pool.on('error', report)

@@ -16,8 +16,8 @@ const files = process.argv
   .slice(2)
   .filter((argument) => argument !== '--embedded')
   .map((argument) => (argument.endsWith('.ts') ? argument : `${argument}/**/*.test.ts`))
-/** Of the docs pages and of the client's package no part depends on the database, and the faults bring their own. */
-const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|faults|sdk)/**/*.test.ts']
+/** Of the docs pages and of the client's package no part depends on the database, the faults bring their own, and several instances need a server. */
+const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|faults|instances|sdk)/**/*.test.ts']
 
 /** Where Node.js keeps what it has made of modules: every test file and every server that one starts loads the same ones. */
 const COMPILE_CACHE = path.resolve('node_modules/.cache/compile')
