@@ -36,6 +36,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
       jobDb: db,
       executeSql: executeSqlOn(pglite),
       notifications,
+      connections: () => [],
       async close() {
         clearInterval(nightly)
         await db.destroy()

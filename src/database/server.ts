@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import type { DatabaseConfig } from '../config.ts'
 import { COLUMN_PARSERS } from './column-types.ts'
-import type { DatabaseConnection } from './database.ts'
+import type { ConnectionsState, DatabaseConnection } from './database.ts'
 import { listen } from './listener.ts'
 import { Pipelines } from './pipelines.ts'
 import { type NamedStatement, runPreparedBy } from './prepared.ts'
@@ -69,7 +69,11 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     const connect = takingTurns(pool, limit)
     // Prepared statements pass Kysely by, which ends only what it has used: close() ends the pool.
     const dialect = new PostgresDialect({ pool: { connect, end: async () => undefined, options: pool.options } })
-    return { pool, connect, db: new Kysely<DB>({ dialect }), end: () => pool.end() }
+    const stateAs = (name: string): ConnectionsState => {
+      const { totalCount: open, idleCount: idle, waitingCount: waiting, options } = pool
+      return { name, most: options.max, open, idle, waiting }
+    }
+    return { pool, connect, db: new Kysely<DB>({ dialect }), stateAs, end: () => pool.end() }
   }
   const main = open({ max: config.poolSize })
   const reserved = open({ max: RESERVED_POOL_SIZE })
@@ -98,6 +102,10 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     jobDb: jobs.db,
     executeSql: (text, values) => jobs.pool.query({ text, types: pg.types, ...(values && { values }) }),
     notifications,
+    connections: () => [
+      ...Object.entries({ main, reserved, patient, jobs }).map(([name, pool]) => pool.stateAs(name)),
+      ...Object.entries({ pipelines, lookups }).flatMap(([name, pipeline]) => (pipeline === undefined ? [] : [{ name, ...pipeline.state }])),
+    ],
     async close() {
       await notifications.close()
       await pipelines?.close()
