@@ -18,6 +18,7 @@ import { guardFront, sendFrontHeaders } from './http/front.ts'
 import { renderProblems } from './http/problems.ts'
 import { limitRequests } from './http/rate-limits.ts'
 import { createServer } from './http/server.ts'
+import { tellTimes } from './http/server-timing.ts'
 import { createIdempotency } from './idempotency/idempotency.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import type { Tracing } from './tracing/tracing.ts'
@@ -42,6 +43,7 @@ export async function buildApp(
   renderProblems(app, logger)
   logRequests(app, logger, tracing?.traceIdOf)
   metrics?.timeRequests(app)
+  if (config.serverTiming) tellTimes(app, config.corsOrigins)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
   sendFrontHeaders(app, context.lifecycle)

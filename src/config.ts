@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os'
 /** The settings of a process, read once and frozen. Durations are in seconds unless the name says otherwise. */
 export type Config = Readonly<{
   production: boolean
+  /** Whether answers say what they took. */
+  serverTiming: boolean
   host: string
   port: number
   /** Origins whose pages may call the API; none by default. */
@@ -193,7 +195,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     return endpoint === undefined || disabled ? undefined : { serviceName }
   }
 
-  const production = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development') === 'production'
+  const environmentName = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development')
+  const production = environmentName === 'production'
   const url = postgresUrl('DATABASE_URL')
   const database: DatabaseConfig =
     url === undefined
@@ -248,6 +251,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
   const config: Config = {
     production,
+    serverTiming: environmentName === 'development',
     host: text('HOST') ?? 'localhost',
     port: integer('PORT', 3000, 0, 65_535),
     corsOrigins: list('CORS_ORIGINS', isOrigin, 'origins like https://app.example.com'),

@@ -8,6 +8,7 @@ import { databaseFault } from './database/errors.ts'
 import { migrateServer } from './database/migrate.ts'
 import { Cursors } from './database/pagination.ts'
 import { requireSharedKey } from './database/signing-key.ts'
+import { noteStatement } from './database/statement-times.ts'
 import { Jobs } from './jobs/jobs.ts'
 import { deriveKeys, keyIdOf, readSecrets, type Secrets } from './keys.ts'
 import { createMailer, type Mailer } from './mail/mailer.ts'
@@ -21,7 +22,7 @@ const DATABASE_PATIENCE_MILLISECONDS = 30_000
  * end when what is returned is closed.
  */
 export async function createContext(config: Config, logger: Logger): Promise<{ context: Context; database: DatabaseConnection }> {
-  const connection = await openDatabase(config.database, logger)
+  const connection = await openDatabase(config.database, logger, config.serverTiming ? noteStatement : undefined)
   const jobs = new Jobs(connection, { works: config.jobs }, logger)
   const database = {
     ...connection,

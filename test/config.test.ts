@@ -24,6 +24,7 @@ t.test('config', async (t) => {
   t.test('nothing set: the embedded database, a generated secret, and sensible values', async (t) => {
     t.match(readConfig({}), {
       production: false,
+      serverTiming: true,
       host: 'localhost',
       port: 3000,
       corsOrigins: [],
@@ -97,6 +98,7 @@ t.test('config', async (t) => {
     })
     t.match(config, {
       production: true,
+      serverTiming: false,
       host: '::',
       port: 0,
       corsOrigins: ['https://app.example.com', 'http://localhost:5173'],
