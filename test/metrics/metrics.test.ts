@@ -2,8 +2,7 @@ import t from 'tap'
 import { createDatabase, EMBEDDED, PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { until } from '../support/jobs.ts'
-import { freePort } from '../support/postgres.ts'
-import { startServer, startWorker, temporaryFolder } from '../support/process.ts'
+import { type ServerProcess, startServer, startWorker, temporaryFolder } from '../support/process.ts'
 import { having, type Sample, samplesOf, valueIn } from './exposition.ts'
 import { queries, selectorsOf } from './queries.ts'
 
@@ -13,16 +12,16 @@ const DURATIONS = 'docket_http_request_duration_seconds'
 /** What Prometheus and its configuration add to each series, and the edges of buckets. */
 const ADDED = new Set(['job', 'instance', 'le'])
 
+const metricsUrl = ({ output }: ServerProcess) => /Metrics: (http:\S+)\/metrics/.exec(output())?.[1]
+
 t.test('metrics', async (t) => {
   const database = await createDatabase(t)
-  const port = String(await freePort())
-  const environment = {
-    ...(database === undefined ? { DATA_DIR: temporaryFolder(t) } : { DATABASE_URL: database, AUTH_SECRET }),
-    METRICS_TOKEN: TOKEN,
-  }
-  const server = await startServer(t, { ...environment, METRICS_PORT: port })
-  const get = (path: string, headers = {}, on = port) => fetch(`http://127.0.0.1:${on}${path}`, { headers })
-  const scrape = async (on = port): Promise<Sample[]> => samplesOf(await (await get('/metrics', { Authorization: `Bearer ${TOKEN}` }, on)).text())
+  const where = database === undefined ? { DATA_DIR: temporaryFolder(t) } : { DATABASE_URL: database, AUTH_SECRET }
+  const environment = { ...where, METRICS_PORT: '0', METRICS_TOKEN: TOKEN }
+  const server = await startServer(t, environment)
+  const get = (path: string, headers = {}, process = server) => fetch(`${metricsUrl(process)}${path}`, { headers })
+  const scrape = async (process = server): Promise<Sample[]> =>
+    samplesOf(await (await get('/metrics', { Authorization: `Bearer ${TOKEN}` }, process)).text())
 
   const call = (token?: string) => callerOf(server.url, token, new Map())
   const { body } = await call()('register', { body: { username: 'ada', email: 'ada@example.com', password: PASSWORD }, expect: 201 })
@@ -46,7 +45,7 @@ t.test('metrics', async (t) => {
       t.equal(await refused.text(), '')
     }
     t.equal((await get('/')).status, 404)
-    t.equal((await fetch(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })).status, 405)
+    t.equal((await fetch(`${metricsUrl(server)}/metrics`, { method: 'POST' })).status, 405)
   })
 
   t.test('count requests by operation, method and status', async (t) => {
@@ -83,9 +82,8 @@ t.test('metrics', async (t) => {
   t.test('of a worker are those of its process', async (t) => {
     // The embedded database has no workers.
     if (EMBEDDED) return
-    const workerPort = String(await freePort())
-    const worker = await startWorker(t, { ...environment, METRICS_PORT: workerPort })
-    const found = await scrape(workerPort)
+    const worker = await startWorker(t, environment)
+    const found = await scrape(worker)
     t.equal(valueIn(found, 'docket_jobs_due', { queue: 'mail-token' }), 0)
     t.equal(valueIn(found, 'docket_mails_total', { outcome: 'sent' }), 0)
     t.equal(valueIn(found, 'docket_event_streams'), undefined)
