@@ -18,22 +18,36 @@ import { guardFront, sendFrontHeaders } from './http/front.ts'
 import { renderProblems } from './http/problems.ts'
 import { limitRequests } from './http/rate-limits.ts'
 import { createServer } from './http/server.ts'
+import { tellTimes } from './http/server-timing.ts'
 import { createIdempotency } from './idempotency/idempotency.ts'
+import type { Metrics } from './metrics/metrics.ts'
+import type { Tracing } from './tracing/tracing.ts'
+
+/** What watches the server, where the settings ask for it. */
+export type Instruments = Readonly<{ metrics?: Metrics | undefined; tracing?: Tracing | undefined }>
 
 /**
  * The server, ready to listen: what every request passes, in this order, then the operations of openapi.yaml.
  * @param decorate wraps the handlers, for tests that watch what they answer
  */
-export async function buildApp(context: Context, decorate = (handlers: Handlers) => handlers): Promise<FastifyInstance> {
+export async function buildApp(
+  context: Context,
+  decorate = (handlers: Handlers) => handlers,
+  { metrics, tracing }: Instruments = {},
+): Promise<FastifyInstance> {
   const { config, logger, keys } = context
   const spec = readSpec()
   const app = createServer(logger, config.trustedProxies)
+  // First, so that what every other hook does is inside of the trace.
+  await tracing?.instrument(app)
   renderProblems(app, logger)
-  logRequests(app, logger)
+  logRequests(app, logger, tracing?.traceIdOf)
+  metrics?.timeRequests(app)
+  if (config.serverTiming) tellTimes(app, config.corsOrigins)
   // First, so that a page may read what the front answers as well.
   await allowOrigins(app, config.corsOrigins)
   sendFrontHeaders(app, context.lifecycle)
-  await limitRequests(app, config.rateLimits, logger, ['register', 'requestPasswordReset'])
+  const rateLimitRefusals = await limitRequests(app, config.rateLimits, logger, ['register', 'requestPasswordReset'])
   guardFront(app)
   await app.register(jwt, jwtOptions(keys.accessToken[0], config.auth.accessTokenSeconds))
 
@@ -56,6 +70,8 @@ export async function buildApp(context: Context, decorate = (handlers: Handlers)
     streams.close()
   })
   app.addHook('onClose', () => Promise.allSettled([identity.lastUses.close(), apiTokens.lastUses.close()]))
+  const principals = { session: identity.live, api_token: apiTokens.live }
+  metrics?.collect({ passwords: identity.passwords, principals, feed, streams, rateLimitRefusals })
   const handlersOver = (over: Context) => decorate(createHandlers(over, identity, apiTokens, streams))
   bindContract(app, {
     spec,

@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os'
 /** The settings of a process, read once and frozen. Durations are in seconds unless the name says otherwise. */
 export type Config = Readonly<{
   production: boolean
+  /** Whether answers say what they took. */
+  serverTiming: boolean
   host: string
   port: number
   /** Origins whose pages may call the API; none by default. */
@@ -23,6 +25,10 @@ export type Config = Readonly<{
   jobs: boolean
   rateLimits: RateLimitConfig
   log: Readonly<{ level: LogLevel; pretty: boolean }>
+  /** Where metrics can be read, away from the API; undefined: nowhere, and none are kept. */
+  metrics: MetricsConfig | undefined
+  /** How this process is named in traces. Undefined: it sends none. Whereto, how many and how is read by the SDK of OpenTelemetry itself. */
+  tracing: Readonly<{ serviceName: string }> | undefined
   /** How long readiness says no before the listener closes, so that a load balancer notices. */
   shutdownGraceMilliseconds: number
 }>
@@ -82,6 +88,13 @@ export type RateLimitConfig = Readonly<{
   register: number
   /** Where all instances count together; undefined lets each count by itself. */
   redisUrl: string | undefined
+}>
+
+export type MetricsConfig = Readonly<{
+  host: string
+  port: number
+  /** What whoever reads them must bring as a bearer token, unless everybody may who reaches the port. */
+  token: string | undefined
 }>
 
 export type MailConfig = Readonly<{
@@ -167,7 +180,23 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     return value
   }
 
-  const production = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development') === 'production'
+  const metrics = (): MetricsConfig | undefined => {
+    const token = text('METRICS_TOKEN')
+    if (token !== undefined && !/^[\x21-\x7e]{16,}$/.test(token)) faults.push('METRICS_TOKEN must be 16 characters or more, without spaces')
+    const host = text('METRICS_HOST') ?? '127.0.0.1'
+    return text('METRICS_PORT') === undefined ? undefined : { host, port: integer('METRICS_PORT', 0, 0, 65_535), token }
+  }
+  const tracing = () => {
+    const endpoint = text('OTEL_EXPORTER_OTLP_ENDPOINT')
+    if (endpoint !== undefined && !(/^https?:/.test(endpoint) && URL.canParse(endpoint)))
+      faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be a URL like http://localhost:4318')
+    const disabled = text('OTEL_SDK_DISABLED')?.toLowerCase() === 'true'
+    const serviceName = text('OTEL_SERVICE_NAME') ?? 'docket'
+    return endpoint === undefined || disabled ? undefined : { serviceName }
+  }
+
+  const environmentName = oneOf('NODE_ENV', ['development', 'production', 'test'], 'development')
+  const production = environmentName === 'production'
   const url = postgresUrl('DATABASE_URL')
   const database: DatabaseConfig =
     url === undefined
@@ -222,6 +251,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
   const config: Config = {
     production,
+    serverTiming: environmentName === 'development',
     host: text('HOST') ?? 'localhost',
     port: integer('PORT', 3000, 0, 65_535),
     corsOrigins: list('CORS_ORIGINS', isOrigin, 'origins like https://app.example.com'),
@@ -263,6 +293,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       level: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
       pretty: oneOf('LOG_FORMAT', ['auto', 'json', 'pretty'], 'auto') === 'auto' ? process.stdout.isTTY === true : text('LOG_FORMAT') === 'pretty',
     },
+    metrics: metrics(),
+    tracing: tracing(),
     shutdownGraceMilliseconds: integer('SHUTDOWN_GRACE_MS', 1000, 0, 5000),
   }
   if (faults.length > 0) throw new ConfigError(faults)

@@ -31,7 +31,7 @@ function sentenceFor(error: unknown): string | undefined {
 
 /** What to do about the errors of a listening socket, by their code. */
 const ADVICE: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'Stop the other process, or set PORT to another port.',
+  EADDRINUSE: 'Stop the other process, or set PORT (METRICS_PORT for metrics) to another port.',
   EACCES: 'Set PORT to a port that this user may open, 1024 or above.',
   EADDRNOTAVAIL: 'Set HOST to an address of this machine, such as localhost or 0.0.0.0.',
 }

@@ -13,8 +13,12 @@ async function main(): Promise<void> {
   const logger = createLogger(config.log)
   endAtDefects(logger)
 
+  // Neither is loaded where the settings do not ask for it.
+  const tracing = config.tracing && (await import('./tracing/tracing.ts')).startTracing(config.tracing, logger)
   const { context, database } = await createContext(config, logger)
-  const app = await buildApp(context)
+  const metrics = config.metrics && new (await import('./metrics/metrics.ts')).Metrics(database, context.jobs)
+  const app = await buildApp(context, undefined, { metrics, tracing })
+  const closeMetrics = config.metrics && (await metrics?.serve(config.metrics, logger))
   const closeSilentConnections = watchSilentConnections(app.server)
   await app.listen({
     host: config.host,
@@ -28,7 +32,7 @@ async function main(): Promise<void> {
   endOnSignals(logger, async () => {
     context.lifecycle.draining = true
     await Promise.all([drain(app, config.shutdownGraceMilliseconds, closeSilentConnections), context.jobs.stop()])
-    await database.close()
+    await Promise.all([database.close(), tracing?.stop(), closeMetrics?.()])
   })
 }
 

@@ -8,9 +8,10 @@ import { databaseFault } from './database/errors.ts'
 import { migrateServer } from './database/migrate.ts'
 import { Cursors } from './database/pagination.ts'
 import { requireSharedKey } from './database/signing-key.ts'
+import { noteStatement } from './database/statement-times.ts'
 import { Jobs } from './jobs/jobs.ts'
 import { deriveKeys, keyIdOf, readSecrets, type Secrets } from './keys.ts'
-import { createMailer } from './mail/mailer.ts'
+import { createMailer, type Mailer } from './mail/mailer.ts'
 import { updateSchema } from './schema.ts'
 import { createSweeps, createWorkers } from './workers.ts'
 
@@ -21,7 +22,7 @@ const DATABASE_PATIENCE_MILLISECONDS = 30_000
  * end when what is returned is closed.
  */
 export async function createContext(config: Config, logger: Logger): Promise<{ context: Context; database: DatabaseConnection }> {
-  const connection = await openDatabase(config.database, logger)
+  const connection = await openDatabase(config.database, logger, config.serverTiming ? noteStatement : undefined)
   const jobs = new Jobs(connection, { works: config.jobs }, logger)
   const database = {
     ...connection,
@@ -49,7 +50,7 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
       jobs,
       lifecycle,
     }
-    const workerContext = { ...context, db: jobDb, mailer: createMailer(config.mail, logger) }
+    const workerContext = { ...context, db: jobDb, mailer: counting(createMailer(config.mail, logger), jobs) }
     await jobs.start(createWorkers(workerContext), createSweeps(workerContext))
     return { context, database }
   } catch (error) {
@@ -57,6 +58,18 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
     throw error
   }
 }
+
+/** Tells what became of each mail. */
+const counting = ({ send }: Mailer, { effects }: Jobs): Mailer => ({
+  send: (mail, attempt) =>
+    send(mail, attempt).then(
+      () => effects.add('mail', 'sent'),
+      (error) => {
+        effects.add('mail', 'failed')
+        throw error
+      },
+    ),
+})
 
 async function migrate({ database: settings }: Config, { db, executeSql }: DatabaseConnection, logger: Logger): Promise<void> {
   if (settings.kind === 'server' && !settings.migrateAtStart) return

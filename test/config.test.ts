@@ -24,6 +24,7 @@ t.test('config', async (t) => {
   t.test('nothing set: the embedded database, a generated secret, and sensible values', async (t) => {
     t.match(readConfig({}), {
       production: false,
+      serverTiming: true,
       host: 'localhost',
       port: 3000,
       corsOrigins: [],
@@ -43,6 +44,8 @@ t.test('config', async (t) => {
       jobs: true,
       rateLimits: { enabled: true, anonymous: 300, user: 1200, register: 30, redisUrl: undefined },
       log: { level: 'info' },
+      metrics: undefined,
+      tracing: undefined,
     })
     t.same(readConfig({ PORT: '', HOST: '  ', DATABASE_URL: '', AUTH_SECRET: ' ', CORS_ORIGINS: '' }), readConfig({}), 'empty counts as not set')
   })
@@ -86,10 +89,16 @@ t.test('config', async (t) => {
       REDIS_URL: 'rediss://:secret@redis.example:6380/1',
       LOG_LEVEL: 'warn',
       LOG_FORMAT: 'json',
+      METRICS_PORT: '9464',
+      METRICS_HOST: '0.0.0.0',
+      METRICS_TOKEN: 'eight-times-two-or-more',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318',
+      OTEL_SERVICE_NAME: 'docket-blue',
       SHUTDOWN_GRACE_MS: '0',
     })
     t.match(config, {
       production: true,
+      serverTiming: false,
       host: '::',
       port: 0,
       corsOrigins: ['https://app.example.com', 'http://localhost:5173'],
@@ -122,6 +131,8 @@ t.test('config', async (t) => {
       jobs: false,
       rateLimits: { enabled: false, anonymous: 10, user: 20, register: 1, redisUrl: 'rediss://:secret@redis.example:6380/1' },
       log: { level: 'warn', pretty: false },
+      metrics: { host: '0.0.0.0', port: 9464, token: 'eight-times-two-or-more' },
+      tracing: { serviceName: 'docket-blue' },
       shutdownGraceMilliseconds: 0,
     })
     t.match(readConfig({ DATABASE_URL, AUTH_SECRET }).database, { listenUrl: DATABASE_URL, poolSize: 10, migrateAtStart: true })
@@ -204,6 +215,9 @@ t.test('config', async (t) => {
       REDIS_URL: ['localhost:6379', 'http://localhost:6379', 'redis://', 'redis://a b', 'redis://localhost:port'],
       LOG_LEVEL: ['verbose', 'INFO'],
       LOG_FORMAT: ['yaml'],
+      METRICS_PORT: ['65536', '-1', 'on'],
+      METRICS_TOKEN: ['too-short', 'with a space in it'],
+      OTEL_EXPORTER_OTLP_ENDPOINT: ['collector:4318', 'grpc://collector:4317', 'http://'],
       SHUTDOWN_GRACE_MS: ['60001', '1s'],
     }
     for (const [name, values] of Object.entries(wrong)) {
@@ -257,6 +271,11 @@ t.test('config', async (t) => {
     t.equal(delivery({ NODE_ENV: 'production' }), 'none')
     t.equal(delivery({ DATABASE_URL }), 'none')
     t.equal(delivery({ SMTP_URL: 'smtps://mail.example' }), 'smtp')
+  })
+
+  t.test('OTEL_SDK_DISABLED: turns tracing off where it would be on', async (t) => {
+    t.equal(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_SDK_DISABLED: 'true' }).tracing, undefined)
+    t.same(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' }).tracing, { serviceName: 'docket' })
   })
 
   t.test('REQUIRE_VERIFIED_EMAIL: refused where no mail can be sent', async (t) => {

@@ -17,6 +17,8 @@ export class LivePrincipals<Found extends LivePrincipal> {
   readonly #lookUp: (userId: string, id: string) => Promise<Found | undefined>
   readonly #remembered = new BoundedMap<string, Found>(MOST_REMEMBERED)
   #revocations = 0
+  #hits = 0
+  #misses = 0
 
   /**
    * @param kind what a message about one of them begins with
@@ -33,11 +35,18 @@ export class LivePrincipals<Found extends LivePrincipal> {
     })
   }
 
+  /** How many were found here since the start, and how many had to be looked up. */
+  get lookups(): Readonly<{ hits: number; misses: number }> {
+    return { hits: this.#hits, misses: this.#misses }
+  }
+
   find(userId: string, id: string): Found | Promise<Found | undefined> {
     const found = this.#remembered.get(id)
     if (found === undefined || found.principal.id !== userId || found.expiresAt <= Date.now() || !this.#notifications.isCurrent()) {
+      this.#misses += 1
       return this.#findAnew(userId, id)
     }
+    this.#hits += 1
     return found
   }
 

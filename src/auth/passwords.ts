@@ -17,6 +17,7 @@ export class Passwords {
   readonly #waiting: (() => void)[] = []
   readonly #dummy: string
   #running = 0
+  #refused = 0
 
   constructor(settings: AuthConfig['passwordHash']) {
     this.#settings = settings
@@ -30,6 +31,11 @@ export class Passwords {
     const random = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '')
     const { memoryKibibytes: m, iterations: t, parallelism: p } = settings
     this.#dummy = `$argon2id$v=19$m=${m},t=${t},p=${p}$${random(16)}$${random(32)}`
+  }
+
+  /** Hashes that are computed and that wait now, and how many were refused since the start. */
+  get queue(): Readonly<{ running: number; waiting: number; refused: number }> {
+    return { running: this.#running, waiting: this.#waiting.length, refused: this.#refused }
   }
 
   hash(password: string): Promise<string> {
@@ -51,6 +57,7 @@ export class Passwords {
   async #queued<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#settings.concurrent) {
       if (this.#waiting.length >= this.#settings.queued) {
+        this.#refused += 1
         await sleep(REFUSAL_DELAY_MILLISECONDS)
         throw unavailable('Too many people are logging in at once. Try again in a moment.')
       }

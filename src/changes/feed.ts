@@ -22,14 +22,24 @@ export class ChangeFeed {
   readonly #polling: NodeJS.Timeout
   #sending = false
   #polls = 0
+  #asked = 0
+  #heard = 0
 
   constructor(context: Context) {
     this.#context = context
     context.notifications.subscribe((message) => {
       if (message === undefined) for (const ownerId of this.#wakes.keys()) this.#wake(ownerId)
-      else if (message.startsWith(MESSAGE)) for (const ownerId of message.slice(MESSAGE.length).split(',')) this.#wake(ownerId)
+      else if (message.startsWith(MESSAGE)) {
+        this.#heard += 1
+        for (const ownerId of message.slice(MESSAGE.length).split(',')) this.#wake(ownerId)
+      }
     })
     this.#polling = setInterval(() => void this.#poll(), POLL_MILLISECONDS).unref()
+  }
+
+  /** How often the log was asked for new changes since the start, and how many messages told of some. */
+  get wakings(): Readonly<{ polls: number; messages: number }> {
+    return { polls: this.#asked, messages: this.#heard }
   }
 
   /** Tells all instances that changes of somebody's have been committed here. */
@@ -72,6 +82,7 @@ export class ChangeFeed {
   async #poll(): Promise<void> {
     this.#polls += 1
     if (this.#wakes.size === 0 || (this.#context.notifications.isCurrent() && this.#polls % POLLS_SKIPPED !== 0)) return
+    this.#asked += 1
     try {
       const latest = await findLatestChanges(this.#context.db, [...this.#wakes.keys()])
       for (const [ownerId, sequence] of latest) this.#wake(ownerId, sequence)

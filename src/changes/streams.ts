@@ -41,6 +41,11 @@ export class ChangeStreams {
     this.#checking = setInterval(() => void this.#checkAll(), CHECK_MILLISECONDS).unref()
   }
 
+  /** How many are open. */
+  get size(): number {
+    return this.#all().length
+  }
+
   /** @throws Problem 429 while the user has as many as they may */
   async open(principal: Principal, position: FeedPosition): Promise<ChangeStream> {
     for (let waited = 0; (this.#readers.get(principal.id)?.size ?? 0) >= MOST_OF_A_USER; waited += 50) {

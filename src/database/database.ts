@@ -10,6 +10,17 @@ export type Transaction = KyselyTransaction<DB>
 /** Runs SQL as it stands: one statement with its values, or a script of several without. */
 export type ExecuteSql = (text: string, values?: unknown[]) => Promise<{ rows: unknown[] }>
 
+/** The connections of one purpose, as they are now. */
+export type ConnectionsState = Readonly<{
+  name: string
+  /** How many there may be. */
+  most: number
+  open: number
+  idle: number
+  /** Of a pool, those who wait for a connection; of a pipeline, statements that wait for their answer. */
+  waiting: number
+}>
+
 /** An open database, a server's or the embedded one: nothing outside this folder knows which. */
 export type DatabaseConnection = Readonly<{
   db: Database
@@ -22,5 +33,7 @@ export type DatabaseConnection = Readonly<{
   /** On the connections of jobs too, with the driver's own types: for src/jobs, whose statements are not ours. */
   executeSql: ExecuteSql
   notifications: Notifications
+  /** None where there are no connections: the embedded database has one session, in this process. */
+  connections(): readonly ConnectionsState[]
   close(): Promise<void>
 }>

@@ -10,6 +10,7 @@ import { COLUMN_PARSERS } from './column-types.ts'
 import type { DatabaseConnection, ExecuteSql } from './database.ts'
 import { DirectoryError } from './errors.ts'
 import { NOTIFICATION_CHANNEL, type Notifications } from './notifications.ts'
+import { type NoteStatement, noting } from './statement-times.ts'
 
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
 
@@ -17,12 +18,12 @@ const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
  * PostgreSQL inside this process (PGlite), with its data in a directory, or in memory alone when there is none.
  * @throws DirectoryError
  */
-export async function openEmbedded(directory: string | undefined, logger: Logger): Promise<DatabaseConnection> {
+export async function openEmbedded(directory: string | undefined, logger: Logger, noteStatement?: NoteStatement): Promise<DatabaseConnection> {
   const unlock = directory === undefined ? () => undefined : lockDirectory(directory)
   try {
     const pglite = await startPglite(directory)
     const notifications = await listenHere(pglite)
-    const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }) })
+    const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }), ...noting(noteStatement) })
     // There is no autovacuum in here.
     const vacuum = () => sql`vacuum (analyze)`.execute(db).catch((error: Error) => logger.warn({ error: error.message }, 'vacuum failed'))
     await vacuum()
@@ -34,6 +35,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
       jobDb: db,
       executeSql: executeSqlOn(pglite),
       notifications,
+      connections: () => [],
       async close() {
         clearInterval(nightly)
         await db.destroy()

@@ -5,6 +5,9 @@ import { UtcClient } from './utc-client.ts'
 
 const RECONNECT_MILLISECONDS = 500
 
+/** What pg.Client 8.23 keeps of the statements that are not answered (test/metrics/connections.test.ts). */
+type DriverQueues = Readonly<{ _activeQuery: unknown; _sentQueryQueue: readonly unknown[]; _queryQueue: readonly unknown[] }>
+
 /**
  * A few connections on which single prepared reads are sent one behind the other, without waiting for the answers in between: no connection is
  * checked out and fewer packets travel, which halves the cost of a read by key on both sides. Writes and transactions stay with the pool: one that
@@ -39,6 +42,14 @@ export class Pipelines {
     if (stream.writableCorked > 0) return
     stream.cork()
     setImmediate(() => stream.uncork())
+  }
+
+  /** The driver counts for itself what was sent and what waits to be. */
+  get state(): Readonly<{ most: number; open: number; idle: number; waiting: number }> {
+    const open = this.#clients.filter((client) => client !== undefined) as unknown as readonly DriverQueues[]
+    const loads = open.map(({ _activeQuery, _sentQueryQueue, _queryQueue }) => (_activeQuery ? 1 : 0) + _sentQueryQueue.length + _queryQueue.length)
+    const waiting = loads.reduce((sum, load) => sum + load, 0)
+    return { most: this.#clients.length, open: open.length, idle: loads.filter((load) => load === 0).length, waiting }
   }
 
   async close(): Promise<void> {

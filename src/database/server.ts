@@ -4,10 +4,11 @@ import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import type { DatabaseConfig } from '../config.ts'
 import { COLUMN_PARSERS } from './column-types.ts'
-import type { DatabaseConnection } from './database.ts'
+import type { ConnectionsState, DatabaseConnection } from './database.ts'
 import { listen } from './listener.ts'
 import { Pipelines } from './pipelines.ts'
 import { type NamedStatement, runPreparedBy } from './prepared.ts'
+import { type NoteStatement, noting } from './statement-times.ts'
 import { UtcClient } from './utc-client.ts'
 
 type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
@@ -47,7 +48,7 @@ export function sessionSettings(url: string): pg.ClientConfig {
 }
 
 /** Pools of connections to a PostgreSQL server, and one more that listens. */
-export function openServer(config: ServerConfig, logger: Logger): DatabaseConnection {
+export function openServer(config: ServerConfig, logger: Logger, noteStatement?: NoteStatement): DatabaseConnection {
   const settings: pg.ClientConfig = {
     ...sessionSettings(config.url),
     application_name: 'docket',
@@ -69,7 +70,11 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     const connect = takingTurns(pool, limit)
     // Prepared statements pass Kysely by, which ends only what it has used: close() ends the pool.
     const dialect = new PostgresDialect({ pool: { connect, end: async () => undefined, options: pool.options } })
-    return { pool, connect, db: new Kysely<DB>({ dialect }), end: () => pool.end() }
+    const stateAs = (name: string): ConnectionsState => {
+      const { totalCount: open, idleCount: idle, waitingCount: waiting, options } = pool
+      return { name, most: options.max, open, idle, waiting }
+    }
+    return { pool, connect, db: new Kysely<DB>({ dialect, ...noting(noteStatement) }), stateAs, end: () => pool.end() }
   }
   const main = open({ max: config.poolSize })
   const reserved = open({ max: RESERVED_POOL_SIZE })
@@ -87,10 +92,10 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
   const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
-  runPreparedBy(main.db, preparedRunner(main.connect, pipelines, config.preparedStatements))
+  runPreparedBy(main.db, timed(preparedRunner(main.connect, pipelines, config.preparedStatements), noteStatement))
   // Of who sends a request: these wait for no lock, and for nothing that does.
   const lookups = config.pipelines > 0 ? new Pipelines(1, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
-  runPreparedBy(reserved.db, preparedRunner(reserved.connect, lookups, config.preparedStatements))
+  runPreparedBy(reserved.db, timed(preparedRunner(reserved.connect, lookups, config.preparedStatements), noteStatement))
   return {
     db: main.db,
     reservedDb: reserved.db,
@@ -98,6 +103,10 @@ export function openServer(config: ServerConfig, logger: Logger): DatabaseConnec
     jobDb: jobs.db,
     executeSql: (text, values) => jobs.pool.query({ text, types: pg.types, ...(values && { values }) }),
     notifications,
+    connections: () => [
+      ...Object.entries({ main, reserved, patient, jobs }).map(([name, pool]) => pool.stateAs(name)),
+      ...Object.entries({ pipelines, lookups }).flatMap(([name, pipeline]) => (pipeline === undefined ? [] : [{ name, ...pipeline.state }])),
+    ],
     async close() {
       await notifications.close()
       await pipelines?.close()
@@ -126,8 +135,22 @@ function takingTurns(pool: pg.Pool, limit: number): Connect {
   }
 }
 
+type RunPrepared = (statement: NamedStatement) => Promise<unknown[]>
+
+function timed(run: RunPrepared, noteStatement: NoteStatement | undefined): RunPrepared {
+  if (noteStatement === undefined) return run
+  return async (statement) => {
+    const startedAt = performance.now()
+    try {
+      return await run(statement)
+    } finally {
+      noteStatement(performance.now() - startedAt)
+    }
+  }
+}
+
 /** @param named whether the server keeps plans by name; PgBouncer before 1.21 cannot */
-function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, named: boolean): (statement: NamedStatement) => Promise<unknown[]> {
+function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, named: boolean): RunPrepared {
   // Part of every name: a migration can leave a name with a plan that fails from then on, and then all statements get new names.
   let generation = 0
   const runAlone = async (query: pg.QueryConfig) => {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { networkOf } from '../address.ts'
 import type { RateLimitConfig } from '../config.ts'
 import type { OperationId } from '../contract/types.ts'
+import { Counts } from '../counts.ts'
 import { type Problem, rateLimited } from '../problem.ts'
 import { documentOf } from './problems.ts'
 import { LocalCounts, type RequestCounts, type Window } from './request-counts.ts'
@@ -10,7 +11,11 @@ import { LocalCounts, type RequestCounts, type Window } from './request-counts.t
 const MINUTE = 60
 const HOUR = 3600
 
-type Policy = Readonly<{ name: string; quota: number; header: string; counts: RequestCounts }>
+type Policy = Readonly<{ name: PolicyName; quota: number; header: string; counts: RequestCounts; refusals: RateLimitRefusals }>
+export type PolicyName = 'anonymous' | 'register' | 'user'
+
+/** How many requests each policy has refused since the start. */
+export type RateLimitRefusals = Counts<PolicyName, 'refused'>
 
 /**
  * How many requests somebody may send. A request with a good token counts against its user; any other against the address that it comes from: one
@@ -24,16 +29,18 @@ export async function limitRequests(
   config: RateLimitConfig,
   logger: Logger,
   registrations: readonly OperationId[],
-): Promise<void> {
-  if (!config.enabled) return
+): Promise<RateLimitRefusals> {
+  const refusals: RateLimitRefusals = new Counts()
+  if (!config.enabled) return refusals
   const store = config.redisUrl === undefined ? undefined : await openStore(config.redisUrl, logger)
   app.addHook('onClose', async () => store?.close())
 
-  const policy = (name: string, quota: number, seconds: number): Policy => ({
+  const policy = (name: PolicyName, quota: number, seconds: number): Policy => ({
     name,
     quota,
     header: `"${name}";q=${quota};w=${seconds}`,
     counts: store?.counts(name, seconds) ?? new LocalCounts(seconds),
+    refusals,
   })
   const anonymous = [policy('anonymous', config.anonymous, MINUTE)]
   const registering = [...anonymous, policy('register', config.register, HOUR)]
@@ -65,6 +72,7 @@ export async function limitRequests(
     if (problem instanceof Promise) problem.then(instead, done)
     else instead(problem)
   })
+  return refusals
 }
 
 /** Without one, its client is never loaded. */
@@ -99,7 +107,9 @@ function announce(policies: readonly Policy[], windows: readonly Window[], reply
   reply.header('RateLimit-Policy', policies.map(({ header }) => header).join(', '))
   reply.header('RateLimit', states.map(({ name, left, seconds }) => `"${name}";r=${left};t=${seconds}`).join(', '))
   const waits = states.flatMap(({ exhausted, seconds }) => (exhausted ? [seconds] : []))
-  return waits.length === 0 ? undefined : rateLimited('There are too many requests.', Math.max(...waits))
+  if (waits.length === 0) return undefined
+  for (const [index, { name, refusals }] of policies.entries()) if (states[index]?.exhausted === true) refusals.add(name, 'refused')
+  return rateLimited('There are too many requests.', Math.max(...waits))
 }
 
 function settle(result: Problem | undefined | Promise<Problem | undefined>, done: (error?: Error) => void): void {

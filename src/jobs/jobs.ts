@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CompiledQuery, sql } from 'kysely'
 import { type JobResult, type JobWithMetadata, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
+import { Counts } from '../counts.ts'
 import type { Database, DatabaseConnection } from '../database/database.ts'
 import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
 import { unavailable } from '../problem.ts'
@@ -38,6 +39,10 @@ const MESSAGE = 'job:'
  * that they come into being with its commit, and are worked by whichever instance gets hold of them, at least once.
  */
 export class Jobs {
+  /** How tries of jobs have ended in this process, by the name of the job. */
+  readonly attempts = new Counts<string, 'completed' | 'failed' | 'given up'>()
+  /** What jobs and sweeps have brought about in this process, such as mails, as their features tell it. */
+  readonly effects = new Counts()
   readonly #connection: DatabaseConnection
   readonly #settings: JobSettings
   readonly #logger: Logger
@@ -183,6 +188,7 @@ export class Jobs {
       perJobResults: true,
       ...(groupOf && { localGroupConcurrency: 1 }),
     } as const
+    for (const outcome of ['completed', 'failed', 'given up'] as const) this.attempts.add(name, outcome, 0)
     const idle = new Set<string>()
     const wakeOne = () => {
       const [id] = idle
@@ -225,9 +231,11 @@ export class Jobs {
     const signal = AbortSignal.any([outOfTime, job.signal])
     try {
       await Promise.race([handle(job.data as never, { jobId: id, number: retryCount + 1, signal }), rejectWhen(outOfTime)])
+      this.attempts.add(name, 'completed')
       return { id, status: 'completed' }
     } catch (error) {
       const dead = error instanceof PermanentFailure || retryCount >= retryLimit
+      this.attempts.add(name, dead ? 'given up' : 'failed')
       const line = { job: name, jobId: id, attempt: retryCount + 1, err: error }
       if (dead) this.#logger.error(line, 'job given up')
       else this.#logger.warn(line, 'job failed, to be tried again')

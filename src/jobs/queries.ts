@@ -20,6 +20,26 @@ export async function listDeadJobs(db: Database, { after, limit }: Readonly<{ af
   return rows
 }
 
+/** What waits and runs in a queue, on all instances together, and what of it was given up and is kept. */
+export type QueueState = Readonly<{ name: string; due: number; oldest_seconds: number; running: number; dead: number }>
+
+/** Of every queue of ours, one in which nothing waits as well. */
+export async function listQueueStates(db: Database): Promise<QueueState[]> {
+  const { rows } = await sql<QueueState>`
+    with dead as (
+      select source_name as name, count(*)::int as dead from pgboss.job where name = ${DEAD_JOBS} group by source_name
+    )
+    select queue.name, count(job.id) filter (where job.state < 'active')::int as due, count(job.id) filter (where job.state = 'active')::int as running,
+      coalesce(floor(extract(epoch from now() - min(job.start_after) filter (where job.state < 'active'))), 0)::int as oldest_seconds,
+      coalesce(dead.dead, 0) as dead
+    from pgboss.queue
+      left join pgboss.job on job.name = queue.name and job.state <= 'active' and not job.blocked and job.start_after <= now()
+      left join dead on dead.name = queue.name
+    where queue.name <> ${DEAD_JOBS} and not starts_with(queue.name, '__pgboss')
+    group by queue.name, dead.dead`.execute(db)
+  return rows
+}
+
 /** How many jobs of all instances could be worked now, and for how long the oldest of them could have been. */
 export async function countDueJobs(db: Database): Promise<{ due: number; oldestSeconds: number }> {
   const { rows } = await sql<{ due: number; oldest_seconds: number }>`

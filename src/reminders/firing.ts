@@ -19,9 +19,9 @@ export const mailReminder = defineJob<{ userId: string; reminderId: string; fire
  * @returns whether there may be more
  */
 export async function fireDueReminders({ db, jobs, config }: Pick<Context, 'db' | 'jobs' | 'config'>): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
+  const fired = await db.transaction().execute(async (trx) => {
     const due = await claimDueReminders(trx, BATCH)
-    if (due.length === 0) return false
+    if (due.length === 0) return 0
     if (config.mail.delivery.kind !== 'none') {
       for (const { owner_id, id, fired_at } of due) await jobs.send(trx, mailReminder, { userId: owner_id, reminderId: id, firedAt: fired_at })
     }
@@ -29,6 +29,8 @@ export async function fireDueReminders({ db, jobs, config }: Pick<Context, 'db' 
     await fireReminders(trx, due)
     const owners = [...new Set(due.map(({ owner_id }) => owner_id))]
     await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${`changes:${owners}`})`.execute(trx)
-    return due.length === BATCH
+    return due.length
   })
+  jobs.effects.add('reminder', 'fired', fired)
+  return fired === BATCH
 }

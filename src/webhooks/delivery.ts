@@ -38,13 +38,16 @@ export async function deliverUnlessFailing(context: WorkerContext, destinations:
  * @throws Error when it is to be tried again
  */
 export async function deliver(context: WorkerContext, destinations: Destinations, key: DeliveryRound, attempt: Attempt): Promise<void> {
-  const { db, keys } = context
+  const { db, keys, jobs } = context
   const delivery = await findDelivery(db, key)
   const receiver = await findReceiver(db, key.ownerId, key.webhookId)
   if (delivery === undefined || receiver === undefined) return
   // Redelivered meanwhile, or the queue missed the end of an earlier try.
   if (delivery.round !== key.round || ENDED.has(delivery.status)) return
-  if (!receiver.enabled) return updateDelivery(db, key, { status: 'dropped' })
+  if (!receiver.enabled) {
+    await updateDelivery(db, key, { status: 'dropped' })
+    return jobs.effects.add('webhook delivery', 'dropped')
+  }
 
   const body = JSON.stringify(presentEvent(delivery))
   const triedAt = new Date()
@@ -55,7 +58,9 @@ export async function deliver(context: WorkerContext, destinations: Destinations
   if (signature === undefined) {
     // The key may be coming: instances get a new one by one.
     const error = 'The secret cannot be read, since the server lacks a key. If this lasts, rotate it.'
-    await updateDelivery(db, key, { status: isLast ? 'failed' : 'retrying', error })
+    const became = isLast ? 'failed' : 'retrying'
+    await updateDelivery(db, key, { status: became, error })
+    jobs.effects.add('webhook delivery', became)
     if (isLast) return
     throw new Error(error)
   }
@@ -69,11 +74,12 @@ export async function deliver(context: WorkerContext, destinations: Destinations
   const status = 'status' in outcome ? outcome.status : undefined
   const error = errorOf(outcome)
 
-  await db.transaction().execute(async (trx) => {
+  const became = await db.transaction().execute(async (trx) => {
     // The webhook first, as whoever deletes it locks that before its deliveries.
     const disabled = await judge(trx, key, receiver.url, status, error)
+    const became = error === undefined ? 'delivered' : isLast || disabled ? 'failed' : 'retrying'
     await updateDelivery(trx, key, {
-      status: error === undefined ? 'delivered' : isLast || disabled ? 'failed' : 'retrying',
+      status: became,
       tries: delivery.tries + 1,
       tried_at: triedAt.toISOString(),
       request_url: receiver.url,
@@ -83,7 +89,9 @@ export async function deliver(context: WorkerContext, destinations: Destinations
       milliseconds: Math.round(performance.now() - startedAt),
       error: error ?? null,
     })
+    return became
   })
+  jobs.effects.add('webhook delivery', became)
   await sealAnew(context, receiver)
   const ended = error === undefined || isLast || status === GONE
   if (!ended) throw new Error(`The webhook could not be delivered: ${error}`)
