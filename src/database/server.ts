@@ -91,10 +91,10 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
   )
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
-  const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
+  const pipelines = config.pipelines > 0 ? new Pipelines(config.pipelines, settings, TURN_LIMIT, logger) : undefined
   runPreparedBy(main.db, timed(preparedRunner(main.connect, pipelines, config.preparedStatements), noteStatement))
   // Of who sends a request: these wait for no lock, and for nothing that does.
-  const lookups = config.pipelines > 0 ? new Pipelines(1, { ...settings, query_timeout: TURN_LIMIT }, logger) : undefined
+  const lookups = config.pipelines > 0 ? new Pipelines(1, settings, TURN_LIMIT, logger) : undefined
   runPreparedBy(reserved.db, timed(preparedRunner(reserved.connect, lookups, config.preparedStatements), noteStatement))
   return {
     db: main.db,
