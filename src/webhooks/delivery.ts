@@ -24,14 +24,14 @@ type Round = DeliveryRound & Readonly<{ ahead?: number; tried?: number }>
 const POLICY = { tries: 16, firstPause: 10, longestPause: 21_600, timeout: 15, priorityOf: ({ ahead = 0 }: Round) => -ahead }
 
 /** To webhooks that are quick, or have not been called yet: to each of them one at a time. */
-export const deliverWebhook = defineJob<Round>('deliver-webhook', { ...POLICY, concurrency: 128, groupOf: ({ webhookId }) => webhookId })
+export const deliverWebhook = defineJob<Round>('deliver-webhook', { ...POLICY, concurrency: 112, groupOf: ({ webhookId }) => webhookId })
 
 /**
  * To webhooks that are slow, whether they fail or not: in places of their own, so that a receiver that hangs keeps those of others waiting for one try at
  * most, and for each user one at a time, so that nobody fills these places with their twenty (test/webhooks/lanes.test.ts). The name is from when it was
  * for those that fail.
  */
-export const deliverToSlowWebhook = defineJob<Round>('deliver-to-failing-webhook', { ...POLICY, concurrency: 64, groupOf: ({ ownerId }) => ownerId })
+export const deliverToSlowWebhook = defineJob<Round>('deliver-to-failing-webhook', { ...POLICY, concurrency: 32, groupOf: ({ ownerId }) => ownerId })
 
 /** Tries a delivery, or leaves it to the other job when its webhook is slow. */
 export async function deliverUnlessSlow(context: WorkerContext, destinations: Destinations, key: Round, attempt: Attempt): Promise<void> {
