@@ -228,6 +228,7 @@ export interface Webhooks {
   previous_secret: Buffer | null;
   previous_secret_expires_at: string | null;
   secret: Buffer;
+  slow_at: string | null;
   updated_at: string;
   url: string;
   version: Generated<number>;

@@ -665,6 +665,7 @@ CREATE TABLE public.webhooks (
     version integer DEFAULT 1 NOT NULL,
     created_at timestamp(3) with time zone NOT NULL,
     updated_at timestamp(3) with time zone NOT NULL,
+    slow_at timestamp(3) with time zone,
     CONSTRAINT webhooks_check CHECK (((disabled_reason IS NULL) OR (NOT enabled))),
     CONSTRAINT webhooks_description_check CHECK ((char_length(description) <= 255)),
     CONSTRAINT webhooks_events_check CHECK ((cardinality(events) > 0)),
@@ -777,6 +778,8 @@ CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower(username));
 
 CREATE INDEX webhook_deliveries_by_creation ON public.webhook_deliveries USING btree (created_at);
+
+CREATE INDEX webhook_deliveries_queued ON public.webhook_deliveries USING btree (owner_id, webhook_id) WHERE (status = 'queued'::public.webhook_delivery_status);
 
 CREATE INDEX webhook_deliveries_waiting ON public.webhook_deliveries USING btree (owner_id, id) WHERE (status = 'waiting'::public.webhook_delivery_status);
 

@@ -21,11 +21,13 @@ export type JobDefinition<Payload extends object = Record<string, never>> = Read
    * was killed would keep the others from their turn until they are found to have run out of time (test/faults/live-data.test.ts).
    */
   groupOf?: (payload: Payload) => string
+  /** Those with a higher one are worked first, whatever waits longer; 0 if not given. */
+  priorityOf?: (payload: Payload) => number
   /** Only for the compiler: keeps jobs of different payloads apart. */
   payload?: (payload: Payload) => void
 }>
 
-type Policy = Omit<JobDefinition, 'name' | 'cron' | 'groupOf' | 'payload'>
+type Policy = Omit<JobDefinition, 'name' | 'cron' | 'groupOf' | 'priorityOf' | 'payload'>
 
 /** For what is done in a moment unless something is down: five tries in about ten minutes. */
 const USUAL: Policy = { tries: 5, firstPause: 20, longestPause: 600, timeout: 60, concurrency: 1 }
@@ -33,7 +35,7 @@ const USUAL: Policy = { tries: 5, firstPause: 20, longestPause: 600, timeout: 60
 /** A job with a payload, such as `defineJob<{ userId: string }>('send-password-reset', MAIL_POLICY)`. */
 export function defineJob<Payload extends object>(
   name: string,
-  policy: Partial<Policy> & Pick<JobDefinition<Payload>, 'groupOf'> = {},
+  policy: Partial<Policy> & Pick<JobDefinition<Payload>, 'groupOf' | 'priorityOf'> = {},
 ): JobDefinition<Payload> {
   return { ...USUAL, ...policy, name }
 }

@@ -76,7 +76,7 @@ export class Jobs {
    */
   async send<Payload extends object>(
     db: Database,
-    { name, groupOf }: JobDefinition<Payload>,
+    { name, groupOf, priorityOf }: JobDefinition<Payload>,
     payload: NoInfer<Payload>,
     after?: Date,
   ): Promise<void> {
@@ -85,7 +85,12 @@ export class Jobs {
       const { rows } = await db.executeQuery(CompiledQuery.raw(text, values))
       return { rows }
     }
-    const options = { db: { executeSql }, ...(after && { startAfter: after }), ...(groupOf && { group: { id: groupOf(payload) } }) }
+    const options = {
+      db: { executeSql },
+      ...(after && { startAfter: after }),
+      ...(groupOf && { group: { id: groupOf(payload) } }),
+      ...(priorityOf && { priority: priorityOf(payload) }),
+    }
     await this.#boss.send(name, payload, options)
     if (after === undefined) await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${MESSAGE + name})`.execute(db)
   }

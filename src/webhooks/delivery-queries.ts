@@ -1,6 +1,7 @@
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { WebhookDeliveries, WebhookDeliveryStatus } from '../../generated/database.ts'
 import type { Database, Transaction } from '../database/database.ts'
+import { isSlow } from './queries.ts'
 
 const DELIVERY_COLUMNS = [
   'owner_id',
@@ -31,6 +32,11 @@ export type DeliveryRow = Pick<Selectable<WebhookDeliveries>, (typeof DELIVERY_C
 export type DeliveryKey = Readonly<{ ownerId: string; webhookId: string; deliveryId: string }>
 /** Which round of tries of it. */
 export type DeliveryRound = DeliveryKey & Readonly<{ round: number }>
+/** One that needs a job, whether its webhook is slow, and how many of the same webhook have a job but no try yet. */
+export type ClaimedDelivery = DeliveryRound & Readonly<{ slow: boolean; ahead: number }>
+
+/** Further than this nobody counts. */
+const MOST_AHEAD = 100
 
 export function findDelivery(db: Database, { ownerId, webhookId, deliveryId }: DeliveryKey): Promise<DeliveryRow | undefined> {
   return db
@@ -75,8 +81,8 @@ export function repeatDelivery(trx: Transaction, { ownerId, webhookId, deliveryI
 }
 
 /** Deliveries that no job was sent for yet, of each owner so many of the oldest; those that somebody else is claiming are left to them. */
-export async function claimWaitingDeliveries(trx: Transaction, limitOfOwner: number): Promise<DeliveryRound[]> {
-  const { rows } = await sql<DeliveryRound>`
+export async function claimWaitingDeliveries(trx: Transaction, limitOfOwner: number): Promise<ClaimedDelivery[]> {
+  const { rows } = await sql<ClaimedDelivery>`
     with recursive owners as (
       (select owner_id from webhook_deliveries where status = 'waiting' order by owner_id limit 1)
       union all
@@ -92,7 +98,16 @@ export async function claimWaitingDeliveries(trx: Transaction, limitOfOwner: num
       where delivery.owner_id = claimed.owner_id and delivery.webhook_id = claimed.webhook_id and delivery.id = claimed.id
       returning delivery.owner_id, delivery.webhook_id, delivery.id, delivery.round
     )
-    select owner_id as "ownerId", webhook_id as "webhookId", id as "deliveryId", round from queued order by id`.execute(trx)
+    select queued.owner_id as "ownerId", queued.webhook_id as "webhookId", queued.id as "deliveryId", queued.round, ${isSlow} as slow,
+      (row_number() over (partition by queued.owner_id, queued.webhook_id order by queued.id) - 1 + before.count)::int as ahead
+    from queued join webhooks on webhooks.owner_id = queued.owner_id and webhooks.id = queued.webhook_id
+      cross join lateral (
+        select count(*) from (
+          select from webhook_deliveries
+          where owner_id = queued.owner_id and webhook_id = queued.webhook_id and status = 'queued' limit ${MOST_AHEAD}
+        ) as counted
+      ) as before
+    order by queued.id`.execute(trx)
   return rows
 }
 

@@ -7,40 +7,58 @@ import { type DeliveryKey, type DeliveryRound, findDelivery, updateDelivery } fr
 import type { Destinations } from './destinations.ts'
 import { type Outcome, post } from './post.ts'
 import { presentEvent } from './presenter.ts'
-import { clearFailing, disableWebhook, findReceiver, markFailing } from './queries.ts'
+import { clearFailing, disableWebhook, findReceiver, markFailing, markSlow, type ReceiverRow } from './queries.ts'
 import { sealAnew } from './sealing.ts'
 import { signatureOf } from './secrets.ts'
 
 const FAILING_DAYS = 5
 const GONE = 410
 
-/** Sixteen tries in 29 to 36 hours, one at a time to the same webhook from each instance. */
-const POLICY = { tries: 16, firstPause: 10, longestPause: 21_600, timeout: 15, groupOf: ({ webhookId }: DeliveryRound) => webhookId }
+/** A try that takes longer makes its webhook a slow one. */
+const QUICK_MILLISECONDS = 2000
 
-/** To webhooks whose last delivery succeeded, or that have had none: they have most places, and hardly any of them hangs. */
-export const deliverWebhook = defineJob<DeliveryRound>('deliver-webhook', { ...POLICY, concurrency: 128 })
+/** Which round of tries, how many deliveries to the same webhook waited when it was sent, and how many of its tries another job has had. */
+type Round = DeliveryRound & Readonly<{ ahead?: number; tried?: number }>
+
+/** Sixteen tries in 23 to 36 hours. Everybody's next delivery goes before anybody's second next: a backlog keeps nobody else waiting. */
+const POLICY = { tries: 16, firstPause: 10, longestPause: 21_600, timeout: 15, priorityOf: ({ ahead = 0 }: Round) => -ahead }
+
+/** To webhooks that are quick, or have not been called yet: to each of them one at a time. */
+export const deliverWebhook = defineJob<Round>('deliver-webhook', { ...POLICY, concurrency: 112, groupOf: ({ webhookId }) => webhookId })
 
 /**
- * To those that are failing, in places of their own: however many receivers hang, the others get what is theirs
- * (test/webhooks/hostile-receivers.test.ts).
+ * To webhooks that are slow, whether they fail or not: in places of their own, so that a receiver that hangs keeps those of others waiting for one try at
+ * most, and for each user one at a time, so that nobody fills these places with their twenty (test/webhooks/lanes.test.ts). The name is from when it was
+ * for those that fail.
  */
-export const deliverToFailingWebhook = defineJob<DeliveryRound>('deliver-to-failing-webhook', { ...POLICY, concurrency: 16 })
+export const deliverToSlowWebhook = defineJob<Round>('deliver-to-failing-webhook', { ...POLICY, concurrency: 32, groupOf: ({ ownerId }) => ownerId })
 
-/** Tries a delivery, or leaves it to the other job when its webhook is failing. */
-export async function deliverUnlessFailing(context: WorkerContext, destinations: Destinations, key: DeliveryRound, attempt: Attempt): Promise<void> {
+/** Tries a delivery, or leaves it to the other job when its webhook is slow. */
+export async function deliverUnlessSlow(context: WorkerContext, destinations: Destinations, key: Round, attempt: Attempt): Promise<void> {
   const receiver = await findReceiver(context.db, key.ownerId, key.webhookId)
-  if (receiver?.failing_since == null) return deliver(context, destinations, key, attempt)
-  await context.jobs.send(context.db, deliverToFailingWebhook, key)
+  if (receiver?.slow) return context.jobs.send(context.db, deliverToSlowWebhook, { ...key, tried: attempt.number - 1 })
+  return tryDelivery(context, destinations, receiver, key, attempt)
+}
+
+/** Tries a delivery. */
+export async function deliver(context: WorkerContext, destinations: Destinations, key: Round, attempt: Attempt): Promise<void> {
+  const receiver = await findReceiver(context.db, key.ownerId, key.webhookId)
+  return tryDelivery(context, destinations, receiver, key, attempt)
 }
 
 /**
  * Tries a delivery once and notes what became of it.
  * @throws Error when it is to be tried again
  */
-export async function deliver(context: WorkerContext, destinations: Destinations, key: DeliveryRound, attempt: Attempt): Promise<void> {
+async function tryDelivery(
+  context: WorkerContext,
+  destinations: Destinations,
+  receiver: ReceiverRow | undefined,
+  key: Round,
+  { number, signal }: Attempt,
+): Promise<void> {
   const { db, keys, jobs } = context
   const delivery = await findDelivery(db, key)
-  const receiver = await findReceiver(db, key.ownerId, key.webhookId)
   if (delivery === undefined || receiver === undefined) return
   // Redelivered meanwhile, or the queue missed the end of an earlier try.
   if (delivery.round !== key.round || ENDED.has(delivery.status)) return
@@ -54,7 +72,7 @@ export async function deliver(context: WorkerContext, destinations: Destinations
   const startedAt = performance.now()
   const sealed = [receiver.secret, receiver.previous_secret].filter((secret) => secret !== null)
   const signature = signatureOf(keys.webhookSecret, key, sealed, delivery.id, triedAt, body)
-  const isLast = attempt.number >= POLICY.tries
+  const isLast = number + (key.tried ?? 0) >= POLICY.tries
   if (signature === undefined) {
     // The key may be coming: instances get a new one by one.
     const error = 'The secret cannot be read, since the server lacks a key. If this lasts, rotate it.'
@@ -70,7 +88,8 @@ export async function deliver(context: WorkerContext, destinations: Destinations
     'webhook-id': delivery.id,
     'webhook-timestamp': String(Math.floor(triedAt.getTime() / 1000)),
   }
-  const outcome = await post(destinations, new URL(receiver.url), { ...headers, 'webhook-signature': signature }, body, attempt.signal)
+  const outcome = await post(destinations, new URL(receiver.url), { ...headers, 'webhook-signature': signature }, body, signal)
+  const milliseconds = Math.round(performance.now() - startedAt)
   const status = 'status' in outcome ? outcome.status : undefined
   const error = errorOf(outcome)
 
@@ -78,6 +97,7 @@ export async function deliver(context: WorkerContext, destinations: Destinations
     // The webhook first, as whoever deletes it locks that before its deliveries.
     const disabled = await judge(trx, key, receiver.url, status, error)
     const became = error === undefined ? 'delivered' : isLast || disabled ? 'failed' : 'retrying'
+    if (milliseconds > QUICK_MILLISECONDS) await markSlow(trx, key.ownerId, key.webhookId)
     await updateDelivery(trx, key, {
       status: became,
       tries: delivery.tries + 1,
@@ -86,7 +106,7 @@ export async function deliver(context: WorkerContext, destinations: Destinations
       request_headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       response_status: status ?? null,
       response_body: 'body' in outcome ? outcome.body : null,
-      milliseconds: Math.round(performance.now() - startedAt),
+      milliseconds,
       error: error ?? null,
     })
     return became

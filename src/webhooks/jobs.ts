@@ -1,7 +1,7 @@
 import type { WorkerContext } from '../context.ts'
 import { deleteInBatches } from '../database/batches.ts'
 import { defineRepeatedJob, type Sweep, type Worker, work } from '../jobs/definitions.ts'
-import { deliver, deliverToFailingWebhook, deliverUnlessFailing, deliverWebhook } from './delivery.ts'
+import { deliver, deliverToSlowWebhook, deliverUnlessSlow, deliverWebhook } from './delivery.ts'
 import { claimWaitingDeliveries, deleteDeliveriesBefore } from './delivery-queries.ts'
 import { Destinations, type Resolve } from './destinations.ts'
 import { forgetExpiredSecrets } from './queries.ts'
@@ -20,8 +20,8 @@ export function webhookWorkers(context: WorkerContext, resolve?: Resolve): reado
   const { config, db } = context
   const destinations = new Destinations(config.webhookAllowedNetworks, resolve)
   return [
-    work(deliverWebhook, (key, attempt) => deliverUnlessFailing(context, destinations, key, attempt)),
-    work(deliverToFailingWebhook, (key, attempt) => deliver(context, destinations, key, attempt)),
+    work(deliverWebhook, (key, attempt) => deliverUnlessSlow(context, destinations, key, attempt)),
+    work(deliverToSlowWebhook, (key, attempt) => deliver(context, destinations, key, attempt)),
 
     work(deleteOld, (_payload, { signal }) => {
       const oldest = new Date(Date.now() - RETENTION_DAYS * DAY_MILLISECONDS).toISOString()
@@ -42,7 +42,7 @@ export const webhookSweeps = ({ db, jobs }: WorkerContext): readonly Sweep[] => 
     run: () =>
       db.transaction().execute(async (trx) => {
         const claimed = await claimWaitingDeliveries(trx, CLAIMED_AT_ONCE)
-        for (const key of claimed) await jobs.send(trx, deliverWebhook, key)
+        for (const { slow, ...key } of claimed) await jobs.send(trx, slow ? deliverToSlowWebhook : deliverWebhook, key)
         return claimed.length >= CLAIMED_AT_ONCE
       }),
   },

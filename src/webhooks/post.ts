@@ -9,6 +9,8 @@ export type Outcome = Readonly<{ status: number; body: string } | { error: strin
 
 const CONNECT_MILLISECONDS = 3000
 const TOTAL_MILLISECONDS = 10_000
+/** Nobody waits for more of the answer than this after its status, which is what counts. */
+const BODY_MILLISECONDS = 1000
 /** How much of an answer is kept. */
 const KEPT_BYTES = 4096
 
@@ -17,7 +19,7 @@ class Failure extends Error {}
 
 /**
  * Posts to a place of somebody else's choosing, which may be hostile: it follows no redirect, uses no proxy and no connection twice, reads no more of the
- * answer than it keeps, and takes ten seconds at most.
+ * answer than it keeps and than comes within a second, and takes ten seconds at most.
  * @param signal ends it early; it rejects with the signal's reason then
  */
 export async function post(
@@ -74,10 +76,9 @@ function exchange(url: URL, addresses: readonly string[], { headers, body, signa
   request.on('close', broken)
   request.on('response', (response) => {
     if ((response.statusCode ?? 0) < 200) return void request.destroy(new Failure('The answer is no HTTP.'))
-    for (const timer of timers.slice(1)) clearTimeout(timer)
     const chunks: Buffer[] = []
     let length = 0
-    // The status is what counts: an answer that breaks off or never ends has been given all the same.
+    // An answer that breaks off or never ends has been given all the same.
     const done = () => {
       resolve({ status: response.statusCode ?? 0, body: textOf(Buffer.concat(chunks)) })
       request.destroy()
@@ -87,6 +88,7 @@ function exchange(url: URL, addresses: readonly string[], { headers, body, signa
       length += chunk.length
       if (length >= KEPT_BYTES) done()
     })
+    timers.push(setTimeout(done, BODY_MILLISECONDS))
     request.off('close', broken).off('error', reject).on('error', done)
     response.on('error', done)
     response.on('close', done)

@@ -9,7 +9,10 @@ export type WebhookRow = Pick<Selectable<Webhooks>, (typeof WEBHOOK_COLUMNS)[num
 /** The sealed secrets of a webhook. */
 export type SecretRow = Pick<Selectable<Webhooks>, (typeof SECRET_COLUMNS)[number]>
 /** A webhook as something is sent to it; the previous secret is there while it signs. `enabled` is false as well while its owner is disabled. */
-export type ReceiverRow = SecretRow & Pick<Selectable<Webhooks>, 'url' | 'enabled' | 'failing_since'>
+export type ReceiverRow = SecretRow & Pick<Selectable<Webhooks>, 'url' | 'enabled'> & Readonly<{ slow: boolean }>
+
+/** Whether a try took long in the last ten minutes, or since all have failed. */
+export const isSlow = sql<boolean>`coalesce(webhooks.slow_at > now() - interval '10 minutes' or webhooks.slow_at >= webhooks.failing_since, false)`
 
 export function findWebhook(db: Database, ownerId: string, id: string): Promise<WebhookRow | undefined> {
   return db.selectFrom('webhooks').select(WEBHOOK_COLUMNS).where('owner_id', '=', ownerId).where('id', '=', id).executeTakeFirst()
@@ -103,13 +106,18 @@ export function findReceiver(db: Database, ownerId: string, id: string): Promise
       'webhooks.id',
       'webhooks.url',
       'webhooks.secret',
-      'webhooks.failing_since',
+      isSlow.as('slow'),
       sql<boolean>`webhooks.enabled and users.disabled_at is null`.as('enabled'),
       sql<Buffer | null>`case when webhooks.previous_secret_expires_at > now() then webhooks.previous_secret end`.as('previous_secret'),
     ])
     .where('webhooks.owner_id', '=', ownerId)
     .where('webhooks.id', '=', id)
     .executeTakeFirst()
+}
+
+/** Notes that a try took long, wherever the webhook leads by now: another URL must not make it quick. */
+export async function markSlow(trx: Transaction, ownerId: string, id: string): Promise<void> {
+  await trx.updateTable('webhooks').set({ slow_at: sql<string>`now()` }).where('owner_id', '=', ownerId).where('id', '=', id).execute()
 }
 
 /** It takes deliveries again: what was failing is not any more. */

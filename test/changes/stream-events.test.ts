@@ -153,13 +153,17 @@ t.test('a server that stops ends its streams first, and says when to come back',
   await closed
 })
 
-t.test('without a line for messages, polling brings changes', { skip: EMBEDDED && 'there is no line' }, async (t) => {
+t.test('without a line for messages, polling brings changes, also to those who have one', { skip: EMBEDDED && 'there is no line' }, async (t) => {
   const database = await createDatabase(t)
   const a = await startApp(t, {}, database)
   const b = await startApp(t, { DATABASE_LISTEN_URL: 'postgres://nobody@127.0.0.1:9/nothing' }, database)
   const ada = await a.register()
-  for (const writer of [a, b]) {
-    const reader = await readEvents(b.url, ada.accessToken)
+  for (const [writer, readFrom] of [
+    [a, b],
+    [b, b],
+    [b, a],
+  ] as const) {
+    const reader = await readEvents(readFrom.url, ada.accessToken)
     await reader.next()
     const { body } = await writer.as(ada)('createTask', { body: { title: 'x' }, expect: 201 })
     t.equal((await reader.next())?.change?.id, body.id)

@@ -9,7 +9,7 @@ const NOTHING: RequestListener = () => undefined
 
 /** Answers byte after byte, so that none of the time limits between two of them helps. */
 const DRIPPING: RequestListener = (_request, response) => {
-  response.writeHead(200)
+  response.writeHead(200).write('x')
   const drip = setInterval(() => response.write('x'), 100)
   response.on('close', () => clearInterval(drip))
 }
@@ -34,9 +34,9 @@ t.test('a receiver', async (t) => {
     t.match(await logOf(url), { status: 'retrying', responseStatus: null, error: 'It took longer than 10 seconds.' })
   })
 
-  t.test('that answers without an end has answered: after ten seconds it is cut off', async (t) => {
+  t.test('that answers without an end has answered: after a second it is cut off', async (t) => {
     const { url } = await startReceiver(t, DRIPPING)
-    t.match(await logOf(url), { status: 'delivered', responseStatus: 200, responseBody: /^x{20,200}$/ })
+    t.match(await logOf(url), { status: 'delivered', responseStatus: 200, responseBody: /^x{1,50}$/ })
   })
 
   t.test('that sends a head without an end is given up after ten seconds', async (t) => {

@@ -5,6 +5,7 @@ import { Webhook } from 'standardwebhooks'
 import type { Test } from 'tap'
 import type { components } from '../../generated/api.ts'
 import type { WorkerContext } from '../../src/context.ts'
+import type { Worker } from '../../src/jobs/definitions.ts'
 import { createMailer } from '../../src/mail/mailer.ts'
 import type { Resolve } from '../../src/webhooks/destinations.ts'
 import { webhookSweeps, webhookWorkers } from '../../src/webhooks/jobs.ts'
@@ -75,6 +76,12 @@ export async function sweep(app: TestApp): Promise<void> {
   for (const { run } of webhookSweeps(workerContextOf(app))) while (await run(AbortSignal.timeout(60_000)));
 }
 
+export function webhookWorker(app: TestApp, name: string, resolve?: Resolve): Worker {
+  const worker = webhookWorkers(workerContextOf(app), resolve).find(({ definition }) => definition.name === name)
+  if (worker === undefined) throw new Error(`There is no job ${name}.`)
+  return worker
+}
+
 type Working = Readonly<{ number?: number; resolve?: Resolve }>
 
 /**
@@ -85,7 +92,7 @@ type Working = Readonly<{ number?: number; resolve?: Resolve }>
 export async function deliverAll(app: TestApp, { number = 1, resolve }: Working = {}): Promise<string[]> {
   await sweep(app)
   const { db } = app.context
-  const worker = webhookWorkers(workerContextOf(app), resolve).find(({ definition }) => definition.name === 'deliver-to-failing-webhook')
+  const worker = webhookWorker(app, 'deliver-to-failing-webhook', resolve)
   const rows = await db
     .selectFrom('webhook_deliveries')
     .select(['owner_id as ownerId', 'webhook_id as webhookId', 'id as deliveryId', 'round'])
@@ -93,7 +100,7 @@ export async function deliverAll(app: TestApp, { number = 1, resolve }: Working 
     .orderBy('id')
     .execute()
   const tries = await Promise.allSettled(
-    rows.map((row) => worker?.handle(row as never, { jobId: row.deliveryId, number, signal: AbortSignal.timeout(60_000) })),
+    rows.map((row) => worker.handle(row as never, { jobId: row.deliveryId, number, signal: AbortSignal.timeout(60_000) })),
   )
   return tries.flatMap((outcome) => (outcome.status === 'rejected' ? [String(outcome.reason.message)] : []))
 }

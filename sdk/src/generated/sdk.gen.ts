@@ -1057,7 +1057,7 @@ export const listWebhooks = <ThrowOnError extends boolean = false>(options: Opti
  * or reserved address. The operator of the server may allow networks of their own.
  *
  * A delivery has succeeded when it is answered with a status from 200 to 299 within ten seconds. Otherwise it is tried again, sixteen times in all within
- * some 29 to 36 hours, after pauses that grow from ten seconds to six hours. The answer 410 disables the webhook at once, and so do five days in which every
+ * some 23 to 36 hours, after pauses that grow from ten seconds to six hours. The answer 410 disables the webhook at once, and so do five days in which every
  * delivery failed. Each delivery may arrive more than once, and not in the order of the changes: `webhook-id` tells them apart, and `version` what is newer.
  *
  */
