@@ -35,7 +35,7 @@ export interface paths {
          * @description Starts a session. The answer holds an `accessToken` for the `Authorization` header, and a `refreshToken` to get the next one with.
          *     A wrong password and an unknown user get the same answer in the same time.
          *
-         *     After five wrong passwords for an account from one address, each further try must wait 1, 2, 4 … seconds since the last, up to 15 minutes, and after a
+         *     After five wrong passwords for an account from one address, each further try must wait 1, 2, 4, 8 seconds and so on since the last, up to 15 minutes, and after a
          *     hundred for any accounts so must every try from that address. A try that comes too early is refused with 429 whatever the password, does not count,
          *     and `Retry-After` says when to come back. A success clears the failures of its account from its address, and they are forgotten after a day.
          *     Failures from elsewhere never lock an account: they make tries from addresses that it has not logged in from slower, by at most four seconds.
@@ -357,7 +357,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API token
-         * @description Makes a token for a program, which sends it in the `Authorization` header like an access token: `Authorization: Bearer dkt_…`. It may do what its
+         * @description Makes a token for a program, which sends it in the `Authorization` header like an access token: `Authorization: Bearer dkt_...`. It may do what its
          *     scopes say and you may do yourself, until it expires or you revoke it. A scope that this session does not have cannot be given (403). It can never change passwords, e-mail addresses, sessions or API tokens, and
          *     it needs the scope `admin`, which only an admin can give it, for anything that admins do.
          *

@@ -33,6 +33,14 @@ t.test('the document', async (t) => {
     t.ok(SCHEMAS.length > 100)
   })
 
+  // Beyond it V8 keeps the whole text, every name and every header that comes from it at two bytes a character, and then every answer: a tenth of a page.
+  t.test('has no character beyond Latin-1', async (t) => {
+    t.same(
+      [...spec.text].filter((character) => character > '\u00ff'),
+      [],
+    )
+  })
+
   t.test('every schema says what type it is', async (t) => {
     t.same(
       faults((schema, types) => types.length > 0 || schema.anyOf !== undefined),
