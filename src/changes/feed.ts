@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { findLatestChanges } from './queries.ts'
 
@@ -7,6 +8,8 @@ type Wake = (latest?: number) => void
 const MESSAGE = 'changes:'
 /** As many ids as a message of PostgreSQL holds (8,000 bytes). */
 const MOST_OWNERS = 200
+/** Between two messages of this instance: at a thousand writes a second, one for each would cost more than the writes. */
+const BREATH_MILLISECONDS = 10
 const POLL_MILLISECONDS = 1000
 /** While messages arrive, one poll in so many: a process that is killed after a commit sends none. */
 const POLLS_SKIPPED = 5
@@ -71,6 +74,7 @@ export class ChangeFeed {
       await this.#context.notifications.send(MESSAGE + ownerIds.join()).catch(() => {
         for (const ownerId of ownerIds) this.#wake(ownerId)
       })
+      await sleep(BREATH_MILLISECONDS, undefined, { ref: false })
     }
     this.#sending = false
   }
