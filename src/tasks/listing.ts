@@ -58,28 +58,39 @@ export function positionOf(task: ListedTask): Position {
 /** Page lengths whose statements are kept; others are planned each time, because a plan for an unknown LIMIT is a bad one. */
 const KEPT_LIMITS = new Set([20, 50, 100].map((limit) => limit + 1))
 
+/** How many statements are kept, each on every connection. Without filters there are 360. */
+const MOST_KEPT = 500
+
 const kept = new Map<string, PreparedStatement<Values, ListedTask>>()
 
 /**
  * The tasks of a listing, in its order, after its position. Every order is an index scan that stops after `limit` rows, at any depth;
  * one with a filter that hardly any task passes reads on until it has found them.
  *
- * The listings that apps show most, all or the open or the completed tasks in any order, are prepared statements. Those with more filters are
- * planned anew each time: the best plan depends on how many tasks pass them.
+ * The listings that apps show most are prepared statements: those in any order, of open or completed tasks or both, of some priorities, and in the order
+ * of due dates those with bounds on them. The others are planned anew each time: the best plan depends on how many tasks pass their filters.
  */
 export function listTasks(db: Database, listing: TaskListing): Promise<ListedTask[]> {
   const values = { ...listing, key: listing.after?.key ?? null, id: listing.after?.id ?? '' }
+  const statement = statementFor(listing)
+  return statement === undefined ? select(db, values, listing).execute() : statement.all(db, values)
+}
+
+function statementFor(listing: TaskListing): PreparedStatement<Values, ListedTask> | undefined {
   const { listId, completed, priorities, categories, dueBefore, dueAfter, hasDueDate, words, sort, after, limit } = listing
-  const isPlain = [priorities, categories, dueBefore, dueAfter, hasDueDate, words].every((filter) => filter === undefined)
-  if (!isPlain || !KEPT_LIMITS.has(limit)) return select(db, values, listing).execute()
-  const shape = `${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined}`
+  if (!KEPT_LIMITS.has(limit) || categories !== undefined || words !== undefined) return undefined
+  const bounds = `${dueBefore !== undefined} ${dueAfter !== undefined} ${hasDueDate}`
+  if (sort !== 'dueAt' && bounds !== UNBOUNDED) return undefined
+  const shape = `${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined} ${Math.min(priorities?.length ?? 0, 2)} ${bounds}`
   let statement = kept.get(shape)
-  if (statement === undefined) {
+  if (statement === undefined && kept.size < MOST_KEPT) {
     statement = prepared((compiler, value) => select(compiler, value, listing))
     kept.set(shape, statement)
   }
-  return statement.all(db, values)
+  return statement
 }
+
+const UNBOUNDED = 'false false undefined'
 
 /**
  * The sort indexes hold open and completed tasks apart, so that the few open ones among many completed are found at once. A listing of both merges
