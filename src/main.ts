@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { buildApp } from './app.ts'
 import { readConfig } from './config.ts'
 import { explainFailure } from './explain.ts'
@@ -8,6 +9,9 @@ import { createContext } from './startup.ts'
 import { lowerThreadPoolPriority } from './thread-pool.ts'
 
 async function main(): Promise<void> {
+  // After some seconds of load V8 would take the rows of answers for long-lived and make them where only a full collection finds them: 490 MB instead
+  // of 300 with pages of 20 tasks.
+  setFlagsFromString('--no-allocation-site-pretenuring')
   await lowerThreadPoolPriority()
   const config = readConfig()
   const logger = createLogger(config.log)
