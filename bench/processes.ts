@@ -27,7 +27,7 @@ export async function startServer(name: Server['name'], databaseUrl: string, log
   const port = await freePort()
   const log = openSync(logFile, 'a')
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [name === 'docket' ? 'src/main.ts' : 'bench/limit.ts'], {
+  const child = spawn(process.execPath, ['--import', './src/compile-cache.js', name === 'docket' ? 'src/main.ts' : 'bench/limit.ts'], {
     env: { PATH: process.env['PATH'], ...SETTINGS, DATABASE_URL: databaseUrl, PORT: String(port) },
     stdio: ['ignore', log, log],
   })
