@@ -1,10 +1,10 @@
 /** What a request costs, in microseconds of CPU, by the number of tasks that its user has. */
 export type Line = Readonly<{ name: string; points: readonly Readonly<{ tasks: number; server: number; postgres: number }>[] }>
 
-const WIDTH = 720
+const WIDTH = 750
 const HEIGHT = 400
 const LEFT = 64
-const RIGHT = 200
+const RIGHT = 230
 const TOP = 40
 const BOTTOM = 48
 /** Told apart also by those who do not see colours alike (Okabe and Ito, 2008). */
