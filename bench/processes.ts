@@ -22,6 +22,8 @@ const SETTINGS = {
   RATE_LIMIT_USER: '1000000',
 }
 
+const START_MILLISECONDS = 60_000
+
 /** Starts Docket as in production, its log in a file, or the limit, and waits until it answers. */
 export async function startServer(name: Server['name'], databaseUrl: string, logFile: string): Promise<Server> {
   const port = await freePort()
@@ -33,7 +35,9 @@ export async function startServer(name: Server['name'], databaseUrl: string, log
   })
   closeSync(log)
   const host = `127.0.0.1:${port}`
+  const deadline = AbortSignal.timeout(START_MILLISECONDS)
   while (!(await answers(`http://${host}/api/v1/health`))) {
+    deadline.throwIfAborted()
     if (child.exitCode !== null) throw new Error(`${name} ended: ${readFileSync(logFile, 'utf8')}`)
     await sleep(5)
   }
@@ -41,7 +45,7 @@ export async function startServer(name: Server['name'], databaseUrl: string, log
 }
 
 const answers = (url: string) =>
-  fetch(url).then(
+  fetch(url, { signal: AbortSignal.timeout(1000) }).then(
     ({ ok }) => ok,
     () => false,
   )

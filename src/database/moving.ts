@@ -59,7 +59,6 @@ export async function moveRows(source: Database, target: Database): Promise<Move
     .transaction()
     .setAccessMode('read only')
     .execute((from) => target.transaction().execute((to) => copyRows(from, to)))
-  await sql`analyze`.execute(target)
   return moved
 }
 
@@ -90,6 +89,7 @@ async function copyRows(from: Transaction, to: Transaction): Promise<MovedTable[
     }
     moved.push({ name: table.name, ...after })
   }
+  await sql`analyze`.execute(to)
   return moved
 }
 

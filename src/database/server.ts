@@ -161,9 +161,9 @@ function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, name
       client.release()
     }
   }
-  const run = async ({ name, text, values, reads }: NamedStatement) => {
+  const run = async ({ name, text, values, pipelined }: NamedStatement) => {
     const query = named ? { name: `${name}_${generation}`, text, values } : { text, values }
-    return (await ((reads && pipelines?.run(query)) || runAlone(query))).rows as unknown[]
+    return (await ((pipelined && pipelines?.run(query)) || runAlone(query))).rows as unknown[]
   }
   return async (statement) => {
     const startedIn = generation

@@ -31,7 +31,8 @@ export function createMailer({ delivery, from }: Pick<MailConfig, 'delivery' | '
 
 function smtpMailer(url: string, from: string): Mailer {
   // Loaded with the first mail, which an instance that works no jobs never sends.
-  const connect = async () => (await import('nodemailer')).createTransport(transportOptions(new URL(url)))
+  const options = transportOptions(new URL(url))
+  const connect = async () => (await import('nodemailer')).createTransport(options)
   let connected: ReturnType<typeof connect> | undefined
   const domain = /@([^@>]+)>?$/.exec(from)?.[1]
   return {

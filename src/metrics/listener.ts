@@ -23,7 +23,8 @@ export async function serveMetrics(registry: Registry, { host, port, token }: Me
   const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, (request, response) => {
     answer(request, response).catch((error) => {
       logger.error({ err: error }, 'metrics cannot be read')
-      response.writeHead(500).end()
+      if (response.headersSent) response.destroy()
+      else response.writeHead(500).end()
     })
   })
   server.listen(port, host)

@@ -27,8 +27,8 @@ export type TaskListing = Readonly<{
 /** The sort key is null in the order of creation, which is that of the ids. */
 type ListedTask = TaskRow & { sort_key: string | null }
 
-/** The parameters of a statement: the listing, and its position flat. */
-type Values = TaskListing & Readonly<{ key: string | null; id: string }>
+/** The parameters of a statement: the listing, with its position and its only priority flat. */
+type Values = TaskListing & Readonly<{ key: string | null; id: string; priority: TaskPriority | null }>
 
 /** An expression that indexes of its own hold (migrations/20261121T0920-create-tasks.ts), and the type of its value in a cursor. */
 type Order = Readonly<{ key: RawBuilder<string | null>; type: string }>
@@ -58,10 +58,10 @@ export function positionOf(task: ListedTask): Position {
 /** Page lengths whose statements are kept; others are planned each time, because a plan for an unknown LIMIT is a bad one. */
 const KEPT_LIMITS = new Set([20, 50, 100].map((limit) => limit + 1))
 
-/** How many statements are kept, each on every connection. Without filters there are 360. */
-const MOST_KEPT = 500
+/** How many statements with filters are kept, each on every connection of the pool; without filters there are 360. */
+const MOST_FILTERED = 140
 
-const kept = new Map<string, PreparedStatement<Values, ListedTask>>()
+const kept = { plain: new Map<string, PreparedStatement<Values, ListedTask>>(), filtered: new Map<string, PreparedStatement<Values, ListedTask>>() }
 
 /**
  * The tasks of a listing, in its order, after its position. Every order is an index scan that stops after `limit` rows, at any depth;
@@ -71,7 +71,8 @@ const kept = new Map<string, PreparedStatement<Values, ListedTask>>()
  * of due dates those with bounds on them. The others are planned anew each time: the best plan depends on how many tasks pass their filters.
  */
 export function listTasks(db: Database, listing: TaskListing): Promise<ListedTask[]> {
-  const values = { ...listing, key: listing.after?.key ?? null, id: listing.after?.id ?? '' }
+  const { after, priorities } = listing
+  const values = { ...listing, key: after?.key ?? null, id: after?.id ?? '', priority: priorities?.[0] ?? null }
   const statement = statementFor(listing)
   return statement === undefined ? select(db, values, listing).execute() : statement.all(db, values)
 }
@@ -80,12 +81,16 @@ function statementFor(listing: TaskListing): PreparedStatement<Values, ListedTas
   const { listId, completed, priorities, categories, dueBefore, dueAfter, hasDueDate, words, sort, after, limit } = listing
   if (!KEPT_LIMITS.has(limit) || categories !== undefined || words !== undefined) return undefined
   const bounds = `${dueBefore !== undefined} ${dueAfter !== undefined} ${hasDueDate}`
-  if (sort !== 'dueAt' && bounds !== UNBOUNDED) return undefined
+  const isBounded = bounds !== UNBOUNDED
+  if (isBounded && sort !== 'dueAt') return undefined
+  const isPlain = priorities === undefined && !isBounded
+  const statements = isPlain ? kept.plain : kept.filtered
   const shape = `${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined} ${Math.min(priorities?.length ?? 0, 2)} ${bounds}`
-  let statement = kept.get(shape)
-  if (statement === undefined && kept.size < MOST_KEPT) {
-    statement = prepared((compiler, value) => select(compiler, value, listing))
-    kept.set(shape, statement)
+  let statement = statements.get(shape)
+  if (statement === undefined && (isPlain || statements.size < MOST_FILTERED)) {
+    // One with a filter may read on through all tasks of somebody who has very many (test/database/pipelines.test.ts).
+    statement = prepared((compiler, value) => select(compiler, value, listing), { pipelined: isPlain })
+    statements.set(shape, statement)
   }
   return statement
 }
@@ -129,10 +134,10 @@ function branch(db: Database, value: Values, shape: TaskListing, completed: bool
   return query.orderBy('id', direction).limit(sql.lit(shape.limit))
 }
 
-function filtersOf(value: TaskListing, shape: TaskListing): RawBuilder<SqlBool>[] {
+function filtersOf(value: Values, shape: TaskListing): RawBuilder<SqlBool>[] {
   const { priorities, categories, dueBefore, dueAfter, hasDueDate, words } = shape
   const filters: RawBuilder<SqlBool>[] = []
-  if (priorities?.length === 1) filters.push(sql`priority = ${value.priorities?.[0]}::task_priority`)
+  if (priorities?.length === 1) filters.push(sql`priority = ${value.priority}::task_priority`)
   else if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::text[]::task_priority[])`)
   if (categories !== undefined) filters.push(sql`categories @> ${value.categories}::text[]`)
   // In the terms of the index on due dates.

@@ -1,10 +1,13 @@
 import { sql } from 'kysely'
+import { pino } from 'pino'
 import t from 'tap'
+import { openDatabase } from '../../src/database/client.ts'
 import { databaseFault } from '../../src/database/errors.ts'
 import { findList } from '../../src/lists/queries.ts'
+import { listTasks } from '../../src/tasks/listing.ts'
 import { findTask } from '../../src/tasks/queries.ts'
 import { until } from '../faults/cluster.ts'
-import { EMBEDDED, startApp } from '../support/app.ts'
+import { createDatabase, EMBEDDED, startApp, testConfig } from '../support/app.ts'
 
 const ID = '00000000-0000-7000-8000-000000000000'
 
@@ -36,4 +39,25 @@ t.test('a pipeline on which the preparation of a statement fails', async (t) => 
   await t.test('and then succeeds', async (t) => {
     t.equal(await read(), undefined)
   })
+})
+
+t.test('a listing with a filter, which may take long, holds up no other read', async (t) => {
+  const url = await createDatabase(t)
+  if (url === undefined) return
+  const settings = testConfig(url, { DATABASE_POOL_SIZE: '2', DATABASE_PIPELINES: '1' })
+  const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
+  t.teardown(() => connection.close())
+  const { db } = connection
+  await until('connected', () => connection.connections().some(({ name, open }) => name === 'pipelines' && open === 1))
+  let listed = false
+  const listing = await db.transaction().execute(async (trx) => {
+    await sql`lock table tasks in access exclusive mode`.execute(trx)
+    const waiting = listTasks(db, { ownerId: ID, priorities: ['high'], sort: 'title', limit: 21 }).finally(() => {
+      listed = true
+    })
+    t.equal(await findList(db, ID, ID), undefined)
+    t.notOk(listed, 'which still waits')
+    return { waiting }
+  })
+  t.same(await listing.waiting, [])
 })

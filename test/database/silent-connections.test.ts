@@ -1,10 +1,14 @@
 import { sql } from 'kysely'
 import pg from 'pg'
+import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
+import { databaseFault } from '../../src/database/errors.ts'
 import { findTask } from '../../src/tasks/queries.ts'
 import { startBlackHole } from '../faults/black-hole.ts'
-import { createDatabase, startApp } from '../support/app.ts'
+import { until } from '../faults/cluster.ts'
+import { createDatabase, startApp, testConfig } from '../support/app.ts'
 
 const ID = '00000000-0000-7000-8000-000000000000'
 
@@ -31,6 +35,20 @@ t.test('connections whose other end is gone without a word', async (t) => {
       await run(db)
     })
   }
+
+  t.test('a read that is sent behind others fails, and the next gets another connection', async (t) => {
+    const settings = testConfig(hole.url, { DATABASE_LISTEN_URL: database, DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '1' })
+    const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
+    t.teardown(() => connection.close())
+    const { db } = connection
+    await until('connected', () => connection.connections().some(({ name, open }) => name === 'pipelines' && open === 1))
+    await findTask(db, ID, ID)
+    hole.swallow()
+    hole.restore()
+    const reads = await Promise.allSettled([findTask(db, ID, ID), findTask(db, ID, ID)])
+    for (const read of reads) t.same(read.status === 'rejected' && databaseFault(read.reason), { kind: 'unavailable' })
+    t.equal(await findTask(db, ID, ID), undefined)
+  })
 
   t.test('a transaction that begins after it was given up takes in no later write', async (t) => {
     const db = await start(t)

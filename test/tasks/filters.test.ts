@@ -51,11 +51,16 @@ t.test('the filters of listTasks and listListTasks', async (t) => {
     tasks.push((await as(ada)('createTask', { body, expect: 201 })).body)
   }
   const expectFiltered = async (query: Query, listId?: string) => {
-    const all = { ...query, sort: 'createdAt' as const, limit: 100 }
-    const { body } =
-      listId === undefined
-        ? await as(ada)('listTasks', { query: all, expect: 200 })
-        : await as(ada)('listListTasks', { params: { listId }, query: all, expect: 200 })
+    const list = async (sort: 'createdAt' | 'dueAt') => {
+      const all = { ...query, sort, limit: 100 }
+      const { body } =
+        listId === undefined
+          ? await as(ada)('listTasks', { query: all, expect: 200 })
+          : await as(ada)('listListTasks', { params: { listId }, query: all, expect: 200 })
+      return body
+    }
+    const [body, byDueDate] = [await list('createdAt'), await list('dueAt')]
+    t.same(byDueDate.items.map(({ id }) => id).sort(), body.items.map(({ id }) => id).sort(), 'the same in another order')
     const expected = tasks.filter((task) => (listId === undefined || task.listId === listId) && passes(task, query))
     t.same(body, { items: expected, nextCursor: null }, `${listId === undefined ? 'all' : 'one list'}: ${JSON.stringify(query)}`)
     return expected.length
