@@ -28,7 +28,8 @@ const STATEMENTS = {
   list100: `select ${COLUMNS} from tasks where owner_id = $1 and list_id = $2 order by id desc limit 101`,
   list100After: `select ${COLUMNS} from tasks where owner_id = $1 and list_id = $2 and id < $3 order by id desc limit 101`,
   filtered: `select ${COLUMNS} from tasks where owner_id = $1 and completed = false and priority = any($2::text[]::task_priority[]) and coalesce(due_at, 'infinity') < 'infinity' order by coalesce(due_at, 'infinity'), id limit 21`,
-  search: `select ${COLUMNS} from tasks where owner_id = $1 and search @@ search_query($2) order by id desc limit 21`,
+  near: `select ${COLUMNS} from (select ${COLUMNS}, search from tasks where owner_id = $1 order by id desc limit 2500) tasks where search @@ (select search_query($2)) order by id desc limit 21`,
+  search: `select ${COLUMNS} from (select * from tasks where owned_words(owner_id, search) @@ (select owned_query($1, $2)) offset 0) tasks where owner_id = $1 and search @@ (select search_query($2)) order by id desc limit 21`,
   insert: `insert into tasks (owner_id, id, list_id, title, description, priority, categories, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $8) returning ${COLUMNS}`,
   update: `update tasks set title = $3, priority = $4, updated_at = $5, version = version + 1 where owner_id = $1 and id = $2 returning ${COLUMNS}`,
   user: 'select id, password_hash, email, username, role, time_zone, created_at from users where lower(username) = lower($1)',
@@ -136,7 +137,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return sendPage(response, url, await run(statement, cursor === null ? [userId, id] : [userId, id, cursor]), limit)
   }
   const q = query.get('q')
-  if (q !== null) return sendPage(response, url, await run('search', [userId, q]), limit)
+  if (q !== null) {
+    const near = await run('near', [userId, q])
+    return sendPage(response, url, near.length > limit ? near : await run('search', [userId, q]), limit)
+  }
   sendPage(response, url, await run('filtered', [userId, query.getAll('priority')]), limit)
 }
 

@@ -180,6 +180,28 @@ CREATE FUNCTION public.moment_before(due timestamp with time zone, minutes integ
       select case when due is not null then greatest(due - make_interval(mins => minutes), '0001-01-01T00:00:00Z') end
     $$;
 
+CREATE FUNCTION public.owned_query(owner uuid, words text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+      select case
+        when querytree(query) = 'T' or octet_length(query::text) > 500 then key::tsquery
+        else regexp_replace(query::text, '''([^'']+)''', concat('''', key, '\1'''), 'g')::tsquery
+      end
+      from (select search_query(words), right(owner::text, 8)) as search (query, key)
+    $$;
+
+CREATE FUNCTION public.owned_words(owner uuid, words tsvector) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    declare
+      key constant text := right(owner::text, 8);
+    begin
+      if octet_length(words::text) < 2000 then
+        return concat(key, replace(' ' || words::text, ' ''', concat(' ''', key)))::tsvector;
+      end if;
+      return (select concat(key, ' ', string_agg(format('''%s%s'':%s', key, left(lexeme, 500), array_to_string(positions, ',')), ' ')) from unnest(words))::tsvector;
+    end $$;
+
 CREATE TABLE public.reminders (
     owner_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -759,6 +781,8 @@ CREATE INDEX reminders_of_task ON public.reminders USING btree (owner_id, task_i
 
 CREATE INDEX sessions_by_end ON public.sessions USING btree (LEAST(expires_at, idle_expires_at, revoked_at));
 
+CREATE INDEX tasks_by_category ON public.tasks USING gin (owner_id, categories) WITH (fastupdate=off);
+
 CREATE INDEX tasks_by_created ON public.tasks USING btree (owner_id, completed, id);
 
 CREATE INDEX tasks_by_due ON public.tasks USING btree (owner_id, completed, COALESCE(due_at, 'infinity'::timestamp with time zone), id);
@@ -771,7 +795,7 @@ CREATE INDEX tasks_by_title ON public.tasks USING btree (owner_id, completed, lo
 
 CREATE INDEX tasks_by_updated ON public.tasks USING btree (owner_id, completed, updated_at, id);
 
-CREATE INDEX tasks_search ON public.tasks USING gin (owner_id, search, categories) WITH (fastupdate=off);
+CREATE INDEX tasks_by_word ON public.tasks USING gin (public.owned_words(owner_id, search)) WITH (fastupdate=off);
 
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 

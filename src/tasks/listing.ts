@@ -1,6 +1,6 @@
 import { type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import type { components } from '../../generated/api.ts'
-import type { DB, TaskPriority } from '../../generated/database.ts'
+import type { DB, TaskPriority, Tasks } from '../../generated/database.ts'
 import type { Database } from '../database/database.ts'
 import type { Position } from '../database/pagination.ts'
 import { type PreparedStatement, prepared } from '../database/prepared.ts'
@@ -63,33 +63,51 @@ const MOST_FILTERED = 140
 
 const kept = { plain: new Map<string, PreparedStatement<Values, ListedTask>>(), filtered: new Map<string, PreparedStatement<Values, ListedTask>>() }
 
+/** How many tasks a search reads in the order of its listing, before it looks its words up. */
+const NEAR = 2500
+
+/**
+ * What a listing is chosen from: all tasks of the owner; the NEAR first ones; or those with the words of a search, from their index.
+ * PostgreSQL cannot know how many tasks of one user have a word, so the choice is not left to it.
+ */
+type Source = 'all' | 'near' | 'words'
+
 /**
  * The tasks of a listing, in its order, after its position. Every order is an index scan that stops after `limit` rows, at any depth;
  * one with a filter that hardly any task passes reads on until it has found them.
  *
- * The listings that apps show most are prepared statements: those in any order, of open or completed tasks or both, of some priorities, and in the order
- * of due dates those with bounds on them. The others are planned anew each time: the best plan depends on how many tasks pass their filters.
+ * A search for what many tasks have fills its page with the nearest ones; that for rare words finds them all in the index, and sorts them.
+ *
+ * The listings that apps show most are prepared statements: those in any order, of open or completed tasks or both, of some priorities or with words, and
+ * in the order of due dates those with bounds on them. The others are planned anew each time: the best plan depends on how many tasks pass their filters.
  */
-export function listTasks(db: Database, listing: TaskListing): Promise<ListedTask[]> {
-  const { after, priorities } = listing
-  const values = { ...listing, key: after?.key ?? null, id: after?.id ?? '', priority: priorities?.[0] ?? null }
-  const statement = statementFor(listing)
-  return statement === undefined ? select(db, values, listing).execute() : statement.all(db, values)
+export async function listTasks(db: Database, listing: TaskListing): Promise<ListedTask[]> {
+  if (listing.words === undefined) return run(db, listing, 'all')
+  const near = await run(db, listing, 'near')
+  return near.length === listing.limit ? near : run(db, listing, 'words')
 }
 
-function statementFor(listing: TaskListing): PreparedStatement<Values, ListedTask> | undefined {
+function run(db: Database, listing: TaskListing, source: Source): Promise<ListedTask[]> {
+  const { after, priorities } = listing
+  const values = { ...listing, key: after?.key ?? null, id: after?.id ?? '', priority: priorities?.[0] ?? null }
+  const statement = statementFor(listing, source)
+  return statement === undefined ? select(db, values, listing, source).execute() : statement.all(db, values)
+}
+
+function statementFor(listing: TaskListing, source: Source): PreparedStatement<Values, ListedTask> | undefined {
   const { listId, completed, priorities, categories, dueBefore, dueAfter, hasDueDate, words, sort, after, limit } = listing
-  if (!KEPT_LIMITS.has(limit) || categories !== undefined || words !== undefined) return undefined
+  if (!KEPT_LIMITS.has(limit) || categories !== undefined) return undefined
   const bounds = `${dueBefore !== undefined} ${dueAfter !== undefined} ${hasDueDate}`
   const isBounded = bounds !== UNBOUNDED
   if (isBounded && sort !== 'dueAt') return undefined
-  const isPlain = priorities === undefined && !isBounded
+  if (words !== undefined && (isBounded || priorities !== undefined)) return undefined
+  const isPlain = priorities === undefined && words === undefined && !isBounded
   const statements = isPlain ? kept.plain : kept.filtered
-  const shape = `${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined} ${Math.min(priorities?.length ?? 0, 2)} ${bounds}`
+  const shape = `${source} ${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined} ${Math.min(priorities?.length ?? 0, 2)} ${bounds}`
   let statement = statements.get(shape)
   if (statement === undefined && (isPlain || statements.size < MOST_FILTERED)) {
     // One with a filter may read on through all tasks of somebody who has very many (test/database/pipelines.test.ts).
-    statement = prepared((compiler, value) => select(compiler, value, listing), { pipelined: isPlain })
+    statement = prepared((compiler, value) => select(compiler, value, listing, source), { pipelined: isPlain })
     statements.set(shape, statement)
   }
   return statement
@@ -97,45 +115,83 @@ function statementFor(listing: TaskListing): PreparedStatement<Values, ListedTas
 
 const UNBOUNDED = 'false false undefined'
 
+type Query = SelectQueryBuilder<DB, 'tasks', ListedTask>
+
+const ALL_COLUMNS = [...TASK_COLUMNS, 'search'] as const
+
+/**
+ * @param value what goes into the statement as parameters
+ * @param shape what decides on its text
+ */
+function select(db: Database, value: Values, shape: TaskListing, source: Source): Query {
+  if (source === 'all') return inOrder(db, value, shape)
+  if (source === 'words') return branch(tasksOf(db, indexed(db, value)), value, shape, shape.completed)
+  const { ownerId, listId, completed, sort, after } = shape
+  const nearest = inOrder(db, value, { ownerId, listId, completed, sort, after, limit: NEAR } as TaskListing, ALL_COLUMNS)
+  const query = tasksOf(db, nearest).select(TASK_COLUMNS).select(sql.ref<string | null>('sort_key').as('sort_key'))
+  return limited(filtered(query, value, shape), shape, orderOf(sort) && 'sort_key')
+}
+
+/** The columns of a query under the name of the table. */
+function tasksOf(db: Database, query: Query | SelectQueryBuilder<DB, 'tasks', unknown>): SelectQueryBuilder<DB, 'tasks', unknown> {
+  return db.selectFrom((query as Query).as('tasks')) as never
+}
+
+/** The tasks in which the index finds the words; it may find too many. OFFSET keeps PostgreSQL from looking them up in any other way. */
+function indexed(db: Database, { ownerId, words }: Values): SelectQueryBuilder<DB, 'tasks', unknown> {
+  const query = db.selectFrom('tasks').selectAll()
+  return query.where(sql<SqlBool>`owned_words(owner_id, search) @@ (select owned_query(${ownerId}::uuid, ${words}))`).offset(sql.lit(0))
+}
+
 /**
  * The sort indexes hold open and completed tasks apart, so that the few open ones among many completed are found at once. A listing of both merges
  * the two (a Merge Append of two index scans), save in the order of creation, which has indexes of its own.
  * With one priority it merges as well: the indexes by priority hold each in the order of creation, so that a rare one is found at once.
- * @param value what goes into the statement as parameters
- * @param shape what decides on its text
  */
-function select(db: Database, value: Values, shape: TaskListing): SelectQueryBuilder<DB, 'tasks', ListedTask> {
-  const direction = directionOf(shape.sort)
+function inOrder(db: Database, value: Values, shape: TaskListing, columns: readonly (keyof Tasks)[] = TASK_COLUMNS): Query {
   const merges = orderOf(shape.sort) !== undefined || shape.priorities?.length === 1
-  if (shape.completed !== undefined || !merges) return branch(db, value, shape, shape.completed)
-  const half = (completed: boolean) => db.selectFrom(branch(db, value, shape, completed).as(completed ? 'done' : 'open')).selectAll()
-  return half(false).unionAll(half(true)).orderBy('sort_key', direction).orderBy('id', direction).limit(sql.lit(shape.limit)) as never
+  if (shape.completed !== undefined || !merges) return branch(db.selectFrom('tasks'), value, shape, shape.completed, columns)
+  const half = (completed: boolean) => {
+    const tasks = branch(db.selectFrom('tasks'), value, shape, completed, columns)
+    return db.selectFrom(tasks.as(completed ? 'done' : 'open')).selectAll()
+  }
+  return limited(half(false).unionAll(half(true)) as never, shape, 'sort_key')
 }
 
-function branch(db: Database, value: Values, shape: TaskListing, completed: boolean | undefined): SelectQueryBuilder<DB, 'tasks', ListedTask> {
-  const direction = directionOf(shape.sort)
-  const beyond = direction === 'desc' ? '<' : '>'
+function branch(
+  tasks: SelectQueryBuilder<DB, 'tasks', unknown>,
+  value: Values,
+  shape: TaskListing,
+  completed: boolean | undefined,
+  columns: readonly (keyof Tasks)[] = TASK_COLUMNS,
+): Query {
+  const beyond = sql.raw(directionOf(shape.sort) === 'desc' ? '<' : '>')
   const order = orderOf(shape.sort)
-  let query = db
-    .selectFrom('tasks')
-    .select(TASK_COLUMNS)
+  let query = tasks
+    .select(columns)
     .select((order?.key ?? sql<string | null>`null::text`).as('sort_key'))
-    .where('owner_id', '=', value.ownerId)
+    .where('owner_id', '=', value.ownerId) as unknown as Query
   if (shape.listId !== undefined) query = query.where('list_id', '=', value.listId as string)
   if (completed !== undefined) query = query.where('completed', '=', sql.lit(completed))
-  for (const condition of filtersOf(value, shape)) query = query.where(condition)
+  query = filtered(query, value, shape)
   if (shape.after !== undefined) {
-    query =
+    query = query.where(
       order === undefined
-        ? query.where('id', beyond, value.id)
-        : query.where(sql<SqlBool>`(${order.key}, id) ${sql.raw(beyond)} (${value.key}::${sql.raw(order.type)}, ${value.id}::uuid)`)
+        ? sql<SqlBool>`id ${beyond} ${value.id}::uuid`
+        : sql<SqlBool>`(${order.key}, id) ${beyond} (${value.key}::${sql.raw(order.type)}, ${value.id}::uuid)`,
+    )
   }
-  if (order !== undefined) query = query.orderBy(order.key, direction)
-  return query.orderBy('id', direction).limit(sql.lit(shape.limit))
+  return limited(query, shape, order?.key)
 }
 
-function filtersOf(value: Values, shape: TaskListing): RawBuilder<SqlBool>[] {
-  const { priorities, categories, dueBefore, dueAfter, hasDueDate, words } = shape
+/** @param key what the tasks are sorted by before their ids, in the terms of the query */
+function limited(query: Query, { sort, limit }: TaskListing, key: RawBuilder<string | null> | 'sort_key' | undefined): Query {
+  const direction = directionOf(sort)
+  const ordered = key === undefined ? query : query.orderBy(key, direction)
+  return ordered.orderBy('id', direction).limit(sql.lit(limit))
+}
+
+function filtered(query: Query, value: Values, { priorities, categories, dueBefore, dueAfter, hasDueDate, words }: TaskListing): Query {
   const filters: RawBuilder<SqlBool>[] = []
   if (priorities?.length === 1) filters.push(sql`priority = ${value.priority}::task_priority`)
   else if (priorities !== undefined) filters.push(sql`priority = any(${value.priorities}::text[]::task_priority[])`)
@@ -145,6 +201,7 @@ function filtersOf(value: Values, shape: TaskListing): RawBuilder<SqlBool>[] {
   if (dueAfter !== undefined) filters.push(sql`${DUE_OR_LAST} >= ${value.dueAfter}::timestamptz`)
   if (dueAfter !== undefined || hasDueDate === true) filters.push(sql`${DUE_OR_LAST} < 'infinity'`)
   if (hasDueDate === false) filters.push(sql`${DUE_OR_LAST} = 'infinity'`)
-  if (words !== undefined) filters.push(sql`search @@ search_query(${value.words})`)
-  return filters
+  // As a subquery, which is run once and not for each task.
+  if (words !== undefined) filters.push(sql`search @@ (select search_query(${value.words}))`)
+  return filters.reduce((all, filter) => all.where(filter), query)
 }
