@@ -315,6 +315,8 @@ CREATE TABLE public.tasks (
     CONSTRAINT tasks_time_zone_check CHECK (((time_zone IS NULL) OR ((now() AT TIME ZONE time_zone) IS NOT NULL))),
     CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
 );
+ALTER TABLE ONLY public.tasks ALTER COLUMN owner_id SET (n_distinct=20);
+ALTER TABLE ONLY public.tasks ALTER COLUMN list_id SET (n_distinct=1000);
 
 CREATE FUNCTION public.task_state(task public.tasks) RETURNS json
     LANGUAGE sql STABLE
