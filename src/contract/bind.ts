@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { endEventStreams } from './event-streams.ts'
+import { LazyValues } from './lazy.ts'
 import { parseOnly, parseQuery } from './parsing.ts'
 import { strongTags } from './preconditions.ts'
 import { rendererOf, respond, Serializers, send } from './responses.ts'
@@ -36,8 +37,10 @@ export function bindContract(app: FastifyInstance, binding: Binding): void {
   for (const id of ids) if (!Object.hasOwn(handlers, id)) throw new SpecError(`The operation ${id} has no handler.`)
   for (const id of Object.keys(handlers)) if (!ids.has(id)) throw new SpecError(`The handler ${id} belongs to no operation.`)
 
-  const validators = new Validators(spec.document)
-  const serializers = new Serializers(spec.document)
+  const lazy = new LazyValues()
+  const validators = new Validators(spec.document, lazy)
+  const serializers = new Serializers(spec.document, lazy)
+  app.addHook('onListen', () => void lazy.makeAll(() => app.server.listening))
   app.decorateRequest('principal', undefined)
   // Before the listener closes, which waits for all answers to end.
   app.addHook('preClose', async () => endEventStreams(app.server))

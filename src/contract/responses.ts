@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import fastJsonStringify from 'fast-json-stringify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { EVENT_STREAM_HEADERS, framesOf } from './event-streams.ts'
+import { LazyValues } from './lazy.ts'
 import { namesTag } from './preconditions.ts'
 import type { OpenApiDocument, Operation, Schema } from './spec.ts'
 import type { Answer, EventStream, OperationId, Rendered, Respond } from './types.ts'
@@ -19,8 +20,10 @@ type Serialize = (body: unknown) => string
 export class Serializers {
   readonly #components: { schemas: Record<string, Schema> }
   readonly #compiled = new Map<string, Serialize>()
+  readonly #lazy: LazyValues
 
-  constructor({ components }: OpenApiDocument) {
+  constructor({ components }: OpenApiDocument, lazy = new LazyValues()) {
+    this.#lazy = lazy
     this.#components = shapesOf({ schemas: components.schemas }) as {
       schemas: Record<string, Schema>
     }
@@ -30,9 +33,12 @@ export class Serializers {
     const key = JSON.stringify(schema)
     let serialize = this.#compiled.get(key)
     if (serialize === undefined) {
-      const root = JSON.parse(JSON.stringify(shapesOf(schema)).replaceAll('"$ref":"#/', '"$ref":"openapi#/'))
-      const document = JSON.parse(JSON.stringify({ $id: 'openapi', components: this.#components }))
-      serialize = fastJsonStringify(root, { schema: { openapi: document } })
+      const compiled = this.#lazy.add(() => {
+        const root = JSON.parse(JSON.stringify(shapesOf(schema)).replaceAll('"$ref":"#/', '"$ref":"openapi#/'))
+        const document = JSON.parse(JSON.stringify({ $id: 'openapi', components: this.#components }))
+        return fastJsonStringify(root, { schema: { openapi: document } })
+      })
+      serialize = (body) => compiled()(body)
       this.#compiled.set(key, serialize)
     }
     return serialize

@@ -1,6 +1,7 @@
 import { Ajv2020 as Ajv, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
 import { type InvalidField, invalid, type Problem } from '../problem.ts'
 import { FORMATS } from './formats.ts'
+import { LazyValues } from './lazy.ts'
 import { innerSchemas, type OpenApiDocument, type Operation, type Parameter, resolve, type Schema, SpecError } from './spec.ts'
 
 /** Checks one part of a request and answers the value to use, or throws a Problem that names each wrong field. */
@@ -11,6 +12,8 @@ const DOCUMENT_ID = 'openapi'
 
 /** Keywords of ours and of OpenAPI that say nothing about validity. Any other unknown keyword stops the start. */
 const ANNOTATIONS = ['components', 'discriminator', 'example', 'x-enum-varnames', 'x-trim']
+
+const TYPES = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'])
 
 /** Keywords with schemas inside, which nothing here looks into (innerSchemas). */
 const UNSUPPORTED = new Set([
@@ -28,8 +31,10 @@ export class Validators {
   readonly #document: OpenApiDocument
   readonly #ajv: Ajv
   readonly #compiled = new Map<string, ValidateFunction>()
+  readonly #lazy: LazyValues
 
-  constructor(document: OpenApiDocument) {
+  constructor(document: OpenApiDocument, lazy = new LazyValues()) {
+    this.#lazy = lazy
     this.#document = document
     // allErrors is safe here: bodies are at most 256 KiB and 32 levels deep, no pattern backtracks, and unique items are found in linear time.
     this.#ajv = new Ajv({
@@ -74,9 +79,10 @@ export class Validators {
     return validate
   }
 
-  body({ body, responses }: Operation): Validator | undefined {
+  body({ id, body, responses }: Operation): Validator | undefined {
     if (body === undefined) return undefined
-    const validate = this.check(body.schema)
+    this.#requireKnown(body.schema, `of the body of ${id}`)
+    const compiled = this.#lazy.add(() => this.check(body.schema))
     const prepare =
       body.mediaType === 'application/json'
         ? this.#trimmer(body.schema)
@@ -88,6 +94,7 @@ export class Validators {
         throw invalid([{ in: 'body', path: '', code: 'required', message: 'is required' }], code)
       }
       prepare?.(value)
+      const validate = compiled()
       if (!validate(value)) throw problemOf('body', validate.errors, code)
       return value
     }
@@ -98,31 +105,30 @@ export class Validators {
     // A query must be refused when there is nothing to send in one; headers that are not described are none of our business.
     if (parameters.length === 0 && part !== 'query') return undefined
     const properties = Object.fromEntries(parameters.map((parameter) => [nameOf(parameter), parameter.schema]))
+    for (const { name, schema } of parameters) this.#requireKnown(schema, `of the parameter ${name}`)
     const required = parameters.filter((parameter) => parameter.required).map(nameOf)
-    const validate = this.check({
-      type: 'object',
-      properties,
-      required,
-      additionalProperties: part === 'header',
-    })
+    const compiled = this.#lazy.add(() => this.check({ type: 'object', properties, required, additionalProperties: part === 'header' }))
     const decode = this.#decoder(properties)
     const trim = this.#trimmer({ properties })
     const code = part === 'header' ? 'MALFORMED_REQUEST' : codeOf(operation.responses)
     return (value) => {
       decode(value)
       trim?.(value)
+      const validate = compiled()
       if (!validate(value)) throw problemOf(part, validate.errors, code)
       return value
     }
   }
 
-  /** Ajv refuses what it does not know, but only in schemas that it compiles: those of requests. To compile the others as well takes 100 ms. */
+  /** Ajv refuses what it does not know, but not before it compiles a schema, which happens late or, to those of answers, never. */
   #requireKnown(schema: Schema, name: string): void {
     for (const keyword of Object.keys(schema)) {
       if (this.#ajv.RULES.keywords[keyword] === undefined) throw new SpecError(`The schema ${name} has the unknown keyword ${keyword}.`)
       if (UNSUPPORTED.has(keyword)) throw new SpecError(`The schema ${name} has the keyword ${keyword}, which is not supported.`)
     }
-    const format = schema['format']
+    const { type = [], pattern, format } = schema as { type?: string | string[]; pattern?: string; format?: unknown }
+    for (const one of [type].flat()) if (!TYPES.has(one)) throw new SpecError(`The schema ${name} has the unknown type ${one}.`)
+    if (pattern !== undefined) new RegExp(pattern, 'u')
     if (format !== undefined && !Object.hasOwn(FORMATS, String(format))) throw new SpecError(`The schema ${name} has the unknown format ${format}.`)
     for (const inner of innerSchemas(schema)) this.#requireKnown(inner, name)
   }

@@ -118,14 +118,22 @@ const MISTAKES: readonly [mistake: string, document: string, message: RegExp][] 
     edited('detail: { type: string, maxLength: 255', 'detail: { type: string, maxLenght: 255'),
     /^The schema HealthCheck has the unknown keyword/,
   ],
-  ['a misspelt keyword in a parameter', edited('maximum: 100, default: 20', 'maximun: 100, default: 20'), /unknown keyword: "maximun"/],
+  [
+    'a misspelt keyword in a parameter',
+    edited('maximum: 100, default: 20', 'maximun: 100, default: 20'),
+    /^The schema of the parameter limit has the unknown keyword maximun/,
+  ],
   ['an unknown format in a request', edited('format: email', 'format: e-mail'), /^The schema Email has the unknown format e-mail/],
   [
     'an unknown format in an answer',
     edited('format: date-time\n      maxLength: 24', 'format: datetime\n      maxLength: 24'),
     /^The schema Instant has the unknown format datetime/,
   ],
-  ['an unknown type', edited('    Username:\n      type: string', '    Username:\n      type: text'), /text/],
+  [
+    'an unknown type',
+    edited('    Username:\n      type: string', '    Username:\n      type: text'),
+    /^The schema Username has the unknown type text/,
+  ],
   ['a pattern that is none', edited('pattern: "^[A-Za-z0-9._-]+$"\n      examples: [ada]', 'pattern: "^[A-Za-z"'), /Invalid regular expression/],
   [
     'a request that lets unknown fields pass',
