@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import packageJson from '../package.json' with { type: 'json' }
 import { freePort } from '../test/support/postgres.ts'
 
 export type Server = Readonly<{
@@ -24,12 +25,18 @@ const SETTINGS = {
 
 const START_MILLISECONDS = 60_000
 
+/** What `npm start` starts Node.js with, save for a file of settings. */
+const FLAGS = packageJson.scripts.start
+  .split(' ')
+  .slice(1, -1)
+  .filter((flag) => !flag.startsWith('--env-file'))
+
 /** Starts Docket as in production, its log in a file, or the limit, and waits until it answers. */
 export async function startServer(name: Server['name'], databaseUrl: string, logFile: string): Promise<Server> {
   const port = await freePort()
   const log = openSync(logFile, 'a')
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['--import', './src/compile-cache.js', name === 'docket' ? 'src/main.ts' : 'bench/limit.ts'], {
+  const child = spawn(process.execPath, [...FLAGS, name === 'docket' ? 'src/main.ts' : 'bench/limit.ts'], {
     env: { PATH: process.env['PATH'], ...SETTINGS, DATABASE_URL: databaseUrl, PORT: String(port) },
     stdio: ['ignore', log, log],
   })
