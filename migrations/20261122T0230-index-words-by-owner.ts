@@ -6,7 +6,7 @@ import { type Kysely, sql } from 'kysely'
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   // The key alone stands for all tasks of its owner. It is short, and two owners may have the same one: what is found by it must still be theirs.
-  // PostgreSQL takes words of up to 2046 bytes. No search has more than 255 characters, so that 500 of a word are enough to find it.
+  // PostgreSQL takes words of up to 2046 bytes. What owned_query looks up has 500 bytes at most, so that as many characters of a word are enough.
   await sql`
     create function owned_words(owner uuid, words tsvector) returns tsvector language plpgsql immutable strict parallel safe as $$
     declare
@@ -17,7 +17,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       end if;
       return (select concat(key, ' ', string_agg(format('''%s%s'':%s', key, left(lexeme, 500), array_to_string(positions, ',')), ' ')) from unnest(words))::tsvector;
     end $$`.execute(db)
-  // A search for what lacks a word has no word to look up.
+  // A search for what lacks a word has no word to look up, and one that is longer than any person types goes through all tasks as well.
   await sql`
     create function owned_query(owner uuid, words text) returns tsquery language sql immutable strict parallel safe as $$
       select case
@@ -28,6 +28,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     $$`.execute(db)
   await sql`create index tasks_by_word on tasks using gin (owned_words(owner_id, search)) with (fastupdate = off)`.execute(db)
   await sql`create index tasks_by_category on tasks using gin (owner_id, categories) with (fastupdate = off)`.execute(db)
+  // Last, since from here on nobody reads tasks until all migrations are done.
   await sql`drop index tasks_search`.execute(db)
 }
 

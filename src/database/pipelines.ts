@@ -1,10 +1,16 @@
 import type { Duplex } from 'node:stream'
-import type pg from 'pg'
+import pg from 'pg'
 import type { Logger } from 'pino'
-import { UtcClient } from './utc-client.ts'
+import { IndexReadingClient, UtcClient } from './utc-client.ts'
 
 const RECONNECT_MILLISECONDS = 500
 const CHECK_MILLISECONDS = 100
+
+/** Protocol violation and feature not supported: how poolers refuse a connection for the options that it begins with. */
+const REFUSED_OPTIONS = new Set(['08P01', '0A000'])
+
+/** @property keepsPlans whether the server keeps plans by name: else a general one is only worse */
+type Settings = pg.ClientConfig & Readonly<{ keepsPlans: boolean }>
 
 /** A connection, and when each of the statements was sent that are not answered yet, oldest first: answers come in this order. */
 type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
@@ -16,6 +22,7 @@ type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
  */
 export class Pipelines {
   readonly #settings: pg.ClientConfig
+  #Client: typeof UtcClient
   readonly #limit: number
   readonly #logger: Logger
   readonly #pipelines: (Pipeline | undefined)[]
@@ -25,8 +32,9 @@ export class Pipelines {
   #closed = false
 
   /** @param limit milliseconds after which a connection that owes an answer is given up, with all that was sent on it */
-  constructor(size: number, settings: pg.ClientConfig, limit: number, logger: Logger) {
+  constructor(size: number, { keepsPlans, ...settings }: Settings, limit: number, logger: Logger) {
     this.#settings = settings
+    this.#Client = keepsPlans ? IndexReadingClient : UtcClient
     this.#limit = limit
     this.#logger = logger
     this.#pipelines = Array.from({ length: size }, () => undefined)
@@ -82,7 +90,7 @@ export class Pipelines {
 
   #connect(index: number): void {
     if (this.#closed) return
-    const client = new UtcClient({ ...this.#settings, pipeline: true })
+    const client = new this.#Client({ ...this.#settings, pipeline: true })
     let lost = false
     // A connection can fail in more ways than one at a time; it is replaced once.
     const replace = () => {
@@ -97,8 +105,15 @@ export class Pipelines {
       replace()
     })
     client.on('end', replace)
+    const refused = (error: Error) => {
+      if (error instanceof pg.DatabaseError && REFUSED_OPTIONS.has(error.code ?? '') && this.#Client !== UtcClient) {
+        this.#logger.warn({ error: error.message }, 'connects without options for kept plans, because they were refused')
+        this.#Client = UtcClient
+      }
+      replace()
+    }
     this.#connecting[index] = client.connect().then(() => {
       if (!lost) this.#pipelines[index] = { client, sent: [] }
-    }, replace)
+    }, refused)
   }
 }

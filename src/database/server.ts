@@ -32,13 +32,6 @@ const JOB_POOL_SIZE = 3
 const JOB_CONNECT_TIMEOUT = 5000
 const IDLE_IN_TRANSACTION_TIMEOUT = 5000
 
-/**
- * Of connections for pipelined reads. All of these find their rows in an index, in its order, so that one plan fits everybody
- * (test/database/plans.test.ts); left to itself PostgreSQL plans some anew each time for whoever has very many tasks, which takes ten times as long as to run them.
- */
-export const PIPELINE_OPTIONS =
-  '-c plan_cache_mode=force_generic_plan -c enable_sort=off -c enable_incremental_sort=off -c enable_bitmapscan=off -c enable_seqscan=off'
-
 /** Text columns arrive as the code wants them (column-types.ts); the rest as the driver has them. */
 const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
@@ -98,11 +91,8 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
   )
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
-  const openPipelines = (size: number) => {
-    // Where no plan is kept, a general one is only worse.
-    const special = config.preparedStatements ? { ...settings, options: PIPELINE_OPTIONS } : settings
-    return config.pipelines > 0 ? new Pipelines(size, special, TURN_LIMIT, logger) : undefined
-  }
+  const openPipelines = (size: number) =>
+    config.pipelines > 0 ? new Pipelines(size, { ...settings, keepsPlans: config.preparedStatements }, TURN_LIMIT, logger) : undefined
   const pipelines = openPipelines(config.pipelines)
   runPreparedBy(main.db, timed(preparedRunner(main.connect, pipelines, config.preparedStatements), noteStatement))
   // Of who sends a request: these wait for no lock, and for nothing that does.

@@ -58,10 +58,12 @@ export function positionOf(task: ListedTask): Position {
 /** Page lengths whose statements are kept; others are planned each time, because a plan for an unknown LIMIT is a bad one. */
 const KEPT_LIMITS = new Set([20, 50, 100].map((limit) => limit + 1))
 
-/** How many statements with filters are kept, each on every connection of the pool; without filters there are 360. */
-const MOST_FILTERED = 140
+/** How many statements with filters, and how many with words, are kept, each on every connection of the pool; without either there are 360. */
+const MOST_KEPT = 140
 
-const kept = { plain: new Map<string, PreparedStatement<Values, ListedTask>>(), filtered: new Map<string, PreparedStatement<Values, ListedTask>>() }
+type Kept = Map<string, PreparedStatement<Values, ListedTask>>
+
+const kept = { plain: new Map() as Kept, filtered: new Map() as Kept, near: new Map() as Kept, words: new Map() as Kept }
 
 /**
  * How many tasks a search reads in the order of its listing, before it looks its words up: about a millisecond. Tasks that were created one after the
@@ -81,8 +83,8 @@ type Source = 'all' | 'near' | 'words'
  *
  * A search for what many tasks have fills its page with the nearest ones; that for rare words finds them all in the index, and sorts them.
  *
- * The listings that apps show most are prepared statements: those in any order, of open or completed tasks or both, of some priorities or with words, and
- * in the order of due dates those with bounds on them. The others are planned anew each time: the best plan depends on how many tasks pass their filters.
+ * The listings that apps show most are prepared statements: those in any order, of open or completed tasks or both, of one list or all, with words or
+ * without; and of all lists those of some priorities, and in the order of due dates with bounds on them. The others are planned anew each time: the best plan depends on how many tasks pass their filters.
  */
 export async function listTasks(db: Database, listing: TaskListing): Promise<ListedTask[]> {
   if (listing.words === undefined) return run(db, listing, 'all')
@@ -103,14 +105,16 @@ function statementFor(listing: TaskListing, source: Source): PreparedStatement<V
   const bounds = `${dueBefore !== undefined} ${dueAfter !== undefined} ${hasDueDate}`
   const isBounded = bounds !== UNBOUNDED
   if (isBounded && sort !== 'dueAt') return undefined
-  if (words !== undefined && (isBounded || priorities !== undefined)) return undefined
-  const isPlain = priorities === undefined && words === undefined && !isBounded
-  const statements = isPlain ? kept.plain : kept.filtered
-  const shape = `${source} ${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined} ${Math.min(priorities?.length ?? 0, 2)} ${bounds}`
+  const isFiltered = priorities !== undefined || isBounded
+  // A plan for a list that nobody knows would sort all of a long one.
+  if (isFiltered && (words !== undefined || listId !== undefined)) return undefined
+  const statements = kept[source === 'all' ? (isFiltered ? 'filtered' : 'plain') : source]
+  const shape = `${sort} ${limit} ${completed} ${listId !== undefined} ${after !== undefined} ${Math.min(priorities?.length ?? 0, 2)} ${bounds}`
   let statement = statements.get(shape)
-  if (statement === undefined && (isPlain || statements.size < MOST_FILTERED)) {
-    // One with a filter may read on through all tasks of somebody who has very many (test/database/pipelines.test.ts).
-    statement = prepared((compiler, value) => select(compiler, value, listing, source), { pipelined: isPlain })
+  if (statement === undefined && (statements === kept.plain || statements.size < MOST_KEPT)) {
+    // One that may read on through all tasks of somebody who has very many holds up no others (test/database/pipelines.test.ts).
+    const pipelined = statements === kept.plain || statements === kept.near
+    statement = prepared((compiler, value) => select(compiler, value, listing, source), { pipelined })
     statements.set(shape, statement)
   }
   return statement

@@ -1,9 +1,10 @@
-import pg from 'pg'
+import type pg from 'pg'
 import t from 'tap'
 import type { components } from '../../generated/client-api.ts'
 import type { Database } from '../../src/database/database.ts'
 import { type NamedStatement, runPreparedBy } from '../../src/database/prepared.ts'
-import { PIPELINE_OPTIONS, sessionSettings } from '../../src/database/server.ts'
+import { sessionSettings } from '../../src/database/server.ts'
+import { IndexReadingClient } from '../../src/database/utc-client.ts'
 import { listTasks } from '../../src/tasks/listing.ts'
 import { createDatabase } from '../support/app.ts'
 
@@ -32,13 +33,15 @@ const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nod
 t.test('listTasks and listListTasks: the one plan of each listing reads what it shows and no more, whoever asks', async (t) => {
   const url = await createDatabase(t)
   if (url === undefined) return
-  const client = new pg.Client({ ...sessionSettings(url), options: PIPELINE_OPTIONS })
+  const client = new IndexReadingClient(sessionSettings(url))
   await client.connect()
   t.teardown(() => client.end())
   await addTasks(client)
   const db = {} as Database
   let last: NamedStatement | undefined
   runPreparedBy(db, async (statement) => {
+    // What is not pipelined has connections with other settings.
+    if (!statement.pipelined) return []
     last = statement
     return (await client.query(statement)).rows
   })
@@ -48,6 +51,17 @@ t.test('listTasks and listListTasks: the one plan of each listing reads what it 
     const { rows } = await client.query(`explain (analyze, format json) execute ${name}(${literals.join(', ')})`)
     return nodesOf(rows[0]['QUERY PLAN'][0].Plan as Plan)
   }
+
+  for (const sort of SORTS)
+    for (const completed of [undefined, true, false])
+      for (const listId of [undefined, LIST]) {
+        const what = JSON.stringify([sort, completed, listId])
+        const listing = { ownerId: OWNER, sort, limit: 21, words: 'x', ...(completed !== undefined && { completed }), ...(listId && { listId }) }
+        t.same(await listTasks(db, listing), [])
+        const nodes = await explain()
+        t.ok(Math.max(...nodes.map((node) => node['Actual Rows'])) <= 2500, `${what}: with words no more than the nearest are read`)
+        t.notOk(/Sort|Bitmap|Seq/.test(JSON.stringify(nodes.map((node) => node['Node Type']))), `${what}: in their order`)
+      }
 
   for (const sort of SORTS)
     for (const limit of [21, 51, 101])

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
+import { pino } from 'pino'
 import t from 'tap'
+import { openDatabase } from '../../src/database/client.ts'
 import { readEvents } from '../changes/reader.ts'
 import { changesOf, dueReminder } from '../reminders/due.ts'
-import { createDatabase, startApp } from '../support/app.ts'
+import { createDatabase, startApp, testConfig } from '../support/app.ts'
 import { until } from '../support/jobs.ts'
 import { startMailbox } from '../support/mailbox.ts'
 import { startPooler } from '../support/pooler.ts'
@@ -13,6 +15,26 @@ import { createWebhook, LOCAL, startReceiver } from '../webhooks/receivers.ts'
 
 /** How many connections to the server test/support/pooler.ts allows. */
 const CONNECTIONS = 4
+
+t.test('the options with which pipelines begin', async (t) => {
+  const database = await createDatabase(t)
+  if (database === undefined) return t.plan(0, 'an embedded database has no connections')
+  for (const [what, line, logged] of [
+    ['are passed over by PgBouncer with docs/pgbouncer.ini', ', options', []],
+    ['are left out where a pooler refuses them', '', ['unsupported startup parameter: options']],
+  ] as const)
+    await t.test(what, async (t) => {
+      const url = await startPooler(t, database, (configuration) => configuration.replace(', options', line))
+      if (url === undefined) return
+      const lines: { msg: string; error?: string }[] = []
+      const logger = pino({ level: 'warn' }, { write: (text: string) => void lines.push(JSON.parse(text)) })
+      const { database: settings } = testConfig(database, { DATABASE_URL: url, DATABASE_LISTEN_URL: database, DATABASE_PIPELINES: '1' })
+      const connection = await openDatabase(settings, logger)
+      t.teardown(() => connection.close())
+      await until(() => connection.connections().some(({ name, open }) => name === 'pipelines' && open === 1))
+      t.same(new Set(lines.map(({ error }) => error)), new Set(logged))
+    })
+})
 
 t.test('two instances behind PgBouncer in transaction mode', async (t) => {
   const database = await createDatabase(t)

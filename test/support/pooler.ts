@@ -16,8 +16,9 @@ const NOBODY = 65_534
  * PgBouncer as people run it, with docs/pgbouncer.ini, of which the addresses alone are others, and its size: so few connections to the server that each is
  * lent to many. It ends with the test. @returns the URL of the database through it. Undefined, and the test skipped, where there is no PgBouncer, unless
  * DOCKET_POOLER=required makes it fail.
+ * @param edit changes more of the file
  */
-export async function startPooler(t: Test, databaseUrl: string): Promise<string | undefined> {
+export async function startPooler(t: Test, databaseUrl: string, edit = (configuration: string) => configuration): Promise<string | undefined> {
   if (!existsSync(PGBOUNCER)) {
     const reason = `no PgBouncer at ${PGBOUNCER}: install it (apt-get install pgbouncer) or say where it is with PGBOUNCER=…`
     if (process.env['DOCKET_POOLER'] === 'required') throw new Error(reason)
@@ -37,7 +38,7 @@ export async function startPooler(t: Test, databaseUrl: string): Promise<string 
     '/etc/pgbouncer/userlist.txt': users,
     'default_pool_size = 20': 'default_pool_size = 4',
   })
-  writeFileSync(file, configuration)
+  writeFileSync(file, edit(configuration))
   const root = process.getuid?.() === 0
   if (root) for (const name of [folder, file, users]) chownSync(name, NOBODY, NOBODY)
   const pooler = spawn(PGBOUNCER, [file], { stdio: ['ignore', 'ignore', 'pipe'], ...(root && { uid: NOBODY, gid: NOBODY }) })
