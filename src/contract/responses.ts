@@ -36,7 +36,7 @@ export class Serializers {
       const compiled = this.#lazy.add(() => {
         const root = JSON.parse(JSON.stringify(shapesOf(schema)).replaceAll('"$ref":"#/', '"$ref":"openapi#/'))
         const document = JSON.parse(JSON.stringify({ $id: 'openapi', components: this.#components }))
-        return fastJsonStringify(root, { schema: { openapi: document } })
+        return fastJsonStringify(root, { schema: { openapi: document }, ajv: { formats: { unsafe: true } } })
       })
       serialize = (body) => compiled()(body)
       this.#compiled.set(key, serialize)

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { LazyValues } from '../../src/contract/lazy.ts'
 import { Serializers } from '../../src/contract/responses.ts'
 import type { Answer, Handlers } from '../../src/contract/types.ts'
 import { startApp } from '../support/app.ts'
@@ -73,6 +74,16 @@ t.test('serialisation', async (t) => {
   t.test('getTask: 500 for an answer that lacks a field, instead of half an answer', async (t) => {
     const url = await serve(t, context, (handlers) => everyHandler(handlers, async () => ({ status: 200, body: { id: params.taskId } }) as never))
     t.equal((await call(url, 'getTask', ada.accessToken, { params })).status, 500)
+  })
+
+  t.test('nothing is said while serializers are made', async (t) => {
+    const warnings = t.capture(console, 'warn')
+    const lazy = new LazyValues()
+    const serializers = new Serializers(spec.document, lazy)
+    for (const { responses } of spec.operations)
+      for (const { content = {} } of responses.values()) for (const { schema } of Object.values(content)) serializers.of(schema)
+    await lazy.makeAll(() => true)
+    t.same(warnings(), [])
   })
 
   t.test('texts of all kinds leave as JSON says', async (t) => {
