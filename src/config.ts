@@ -42,8 +42,9 @@ export type DatabaseConfig = Readonly<
       kind: 'server'
       url: string
       listenUrl: string
+      /** Connections for transactions, and as many again for single writes where there are pipelines. */
       poolSize: number
-      /** Connections that pipeline reads beside the pool; 0 sends reads through the pool. */
+      /** Connections that pipeline reads beside the pool; 0 sends everything through the pool. */
       pipelines: number
       /** Off behind a PgBouncer before 1.21, which loses the names of statements. */
       preparedStatements: boolean
@@ -205,7 +206,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
           kind: 'server',
           url,
           listenUrl: postgresUrl('DATABASE_LISTEN_URL') ?? url,
-          poolSize: integer('DATABASE_POOL_SIZE', 10, 1, 1000),
+          poolSize: integer('DATABASE_POOL_SIZE', 8, 1, 1000),
           pipelines: integer('DATABASE_PIPELINES', 4, 0, 100),
           preparedStatements: oneOf('DATABASE_PREPARED_STATEMENTS', ['true', 'false'], 'true') === 'true',
           migrateAtStart: oneOf('MIGRATE_AT_START', ['true', 'false'], 'true') === 'true',

@@ -135,7 +135,7 @@ t.test('config', async (t) => {
       tracing: { serviceName: 'docket-blue' },
       shutdownGraceMilliseconds: 0,
     })
-    t.match(readConfig({ DATABASE_URL, AUTH_SECRET }).database, { listenUrl: DATABASE_URL, poolSize: 10, migrateAtStart: true })
+    t.match(readConfig({ DATABASE_URL, AUTH_SECRET }).database, { listenUrl: DATABASE_URL, poolSize: 8, migrateAtStart: true })
     t.same(readConfig({ DATA_DIR: '/var/lib/docket' }).database, { kind: 'embedded', directory: '/var/lib/docket' })
     t.equal(readConfig({ LOG_FORMAT: 'pretty' }).log.pretty, true)
   })

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { IndexReadingClient, UtcClient } from './utc-client.ts'
+import { UtcClient } from './utc-client.ts'
 
 const RECONNECT_MILLISECONDS = 500
 const CHECK_MILLISECONDS = 100
@@ -9,44 +9,52 @@ const CHECK_MILLISECONDS = 100
 /** Protocol violation and feature not supported: how poolers refuse a connection for the options that it begins with. */
 const REFUSED_OPTIONS = new Set(['08P01', '0A000'])
 
-/** @property keepsPlans whether the server keeps plans by name: else a general one is only worse */
-type Settings = pg.ClientConfig & Readonly<{ keepsPlans: boolean }>
+type Purpose = Readonly<{
+  /** One whose options a pooler refuses is replaced by UtcClient. */
+  Client: typeof UtcClient
+  /** What else must be true of a connection, since poolers pass over what they do not know. Without it there are none. */
+  fits?: (client: pg.Client) => Promise<boolean>
+  /** Milliseconds after which a connection that owes an answer is given up, with all that was sent on it. */
+  silence: number
+  /** How many statements may wait on one connection. */
+  waiting: number
+}>
 
 /** A connection, and when each of the statements was sent that are not answered yet, oldest first: answers come in this order. */
 type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
 
 /**
- * A few connections on which single prepared reads are sent one behind the other, without waiting for the answers in between: no connection is
- * checked out and fewer packets travel, which halves the cost of a read by key on both sides. Writes and transactions stay with the pool: one that
- * waits for a lock would hold up all that come behind it.
+ * A few connections on which single prepared statements are sent one behind the other, each on the connection on which the fewest wait, without waiting for
+ * the answers in between: no connection is checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a
+ * transaction of its own, and answered when that is committed. Nothing may run here that takes long or waits for a lock: it would hold up all that come behind it.
+ * A connection is made when there is more to do than for those that there are.
  */
 export class Pipelines {
   readonly #settings: pg.ClientConfig
   #Client: typeof UtcClient
-  readonly #limit: number
+  readonly #purpose: Purpose
   readonly #logger: Logger
   readonly #pipelines: (Pipeline | undefined)[]
+  /** Of those that have been needed yet. */
   readonly #connecting: Promise<void>[] = []
   readonly #check: NodeJS.Timeout
-  #next = 0
   #closed = false
 
-  /** @param limit milliseconds after which a connection that owes an answer is given up, with all that was sent on it */
-  constructor(size: number, { keepsPlans, ...settings }: Settings, limit: number, logger: Logger) {
+  constructor(size: number, settings: pg.ClientConfig, purpose: Purpose, logger: Logger) {
     this.#settings = settings
-    this.#Client = keepsPlans ? IndexReadingClient : UtcClient
-    this.#limit = limit
+    this.#Client = purpose.Client
+    this.#purpose = purpose
     this.#logger = logger
     this.#pipelines = Array.from({ length: size }, () => undefined)
     this.#check = setInterval(() => this.#giveUpSilent(), CHECK_MILLISECONDS).unref()
-    for (const index of this.#pipelines.keys()) this.#connect(index)
   }
 
-  /** Undefined when the connection whose turn it is is down, for the caller to take the pool. */
+  /** Undefined when no connection is up or all are busy, for the caller to take the pool. */
   run(query: pg.QueryConfig): Promise<pg.QueryResult> | undefined {
-    this.#next = (this.#next + 1) % this.#pipelines.length
-    const pipeline = this.#pipelines[this.#next]
-    if (pipeline === undefined) return undefined
+    const pipeline = this.#leastBusy()
+    if ((pipeline === undefined || pipeline.sent.length > 0) && this.#connecting.length < this.#pipelines.length)
+      this.#connect(this.#connecting.length)
+    if (pipeline === undefined || pipeline.sent.length >= this.#purpose.waiting) return undefined
     const { client, sent } = pipeline
     this.#gather(client.connection.stream)
     sent.push(performance.now())
@@ -59,12 +67,18 @@ export class Pipelines {
     })
   }
 
+  #leastBusy(): Pipeline | undefined {
+    let least: Pipeline | undefined
+    for (const pipeline of this.#pipelines) if (pipeline !== undefined && pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
+    return least
+  }
+
   /**
    * One timer for all: pg's own limit takes one for each statement, and with so many that are set and cleared, the rows of every answer outlived the
    * collection of young garbage. That was a fifth of the server's CPU and half of its memory.
    */
   #giveUpSilent(): void {
-    const latest = performance.now() - this.#limit
+    const latest = performance.now() - this.#purpose.silence
     for (const pipeline of this.#pipelines) if ((pipeline?.sent[0] ?? Infinity) < latest) pipeline?.client.connection.stream.destroy()
   }
 
@@ -73,6 +87,12 @@ export class Pipelines {
     if (stream.writableCorked > 0) return
     stream.cork()
     setImmediate(() => stream.uncork())
+  }
+
+  #giveUp(client: pg.Client): void {
+    if (!this.#closed) this.#logger.warn('writes without pipelines, because a lock_timeout was passed over')
+    this.#closed = true
+    client.end().catch(() => undefined)
   }
 
   get state(): Readonly<{ most: number; open: number; idle: number; waiting: number }> {
@@ -112,8 +132,12 @@ export class Pipelines {
       }
       replace()
     }
-    this.#connecting[index] = client.connect().then(() => {
-      if (!lost) this.#pipelines[index] = { client, sent: [] }
-    }, refused)
+    const connect = async () => {
+      await client.connect()
+      const fits = (await this.#purpose.fits?.(client)) ?? true
+      if (fits && !lost) this.#pipelines[index] = { client, sent: [] }
+      if (!fits) this.#giveUp(client)
+    }
+    this.#connecting[index] = connect().catch(refused)
   }
 }

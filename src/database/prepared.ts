@@ -27,7 +27,7 @@ export type PreparedStatement<Values, Row> = Readonly<{
 }>
 
 /** A prepared statement with its values. The same text always has the same name. */
-export type NamedStatement = Readonly<{ name: string; text: string; values: unknown[]; pipelined: boolean }>
+export type NamedStatement = Readonly<{ name: string; text: string; values: unknown[]; kind: 'read' | 'slow read' | 'write' }>
 
 /** How a database runs prepared statements; one that is not here, such as a transaction, runs them like any other. */
 const runners = new WeakMap<Database, (statement: NamedStatement) => Promise<unknown[]>>()
@@ -42,11 +42,11 @@ let count = 0
  * A statement that Kysely compiles once, at its first use, and each connection parses and plans once, for the paths that most requests take.
  * Building and compiling it each time costs 70 µs of CPU here, parsing and planning it 200 µs in PostgreSQL. `build` gets placeholders in place of
  * the values, so it must not look at them.
- * @param pipelined false for a read that may take long, and would hold up those of others that are sent behind it
+ * @param slow whether it is a read that may take long, and would hold up those of others that are sent behind it
  */
 export function prepared<Values extends object, Row>(
   build: (db: Database, values: Readonly<Values>) => Compilable<Row>,
-  { pipelined = true } = {},
+  { slow = false } = {},
 ): PreparedStatement<Values, Row> {
   const name = `docket_${count++}`
   let compiled: CompiledQuery<Row> | undefined
@@ -55,7 +55,8 @@ export function prepared<Values extends object, Row>(
     const parameters = compiled.parameters.map((value) => (value instanceof Placeholder ? values[value.name as keyof Values] : value))
     const run = runners.get(db)
     if (run === undefined) return (await db.executeQuery<Row>({ ...compiled, parameters })).rows
-    return run({ name, text: compiled.sql, values: parameters, pipelined: pipelined && compiled.query.kind === 'SelectQueryNode' }) as Promise<Row[]>
+    const kind = compiled.query.kind !== 'SelectQueryNode' ? 'write' : slow ? 'slow read' : 'read'
+    return run({ name, text: compiled.sql, values: parameters, kind }) as Promise<Row[]>
   }
   return { all, first: async (db, values) => (await all(db, values))[0] }
 }

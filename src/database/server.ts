@@ -9,7 +9,7 @@ import { listen } from './listener.ts'
 import { Pipelines } from './pipelines.ts'
 import { type NamedStatement, runPreparedBy } from './prepared.ts'
 import { type NoteStatement, noting } from './statement-times.ts'
-import { UtcClient } from './utc-client.ts'
+import { IndexReadingClient, UtcClient } from './utc-client.ts'
 
 type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
 
@@ -22,6 +22,10 @@ const CONNECT_TIMEOUT = 1000
 const STATEMENT_TIMEOUT = 1800
 /** Above PostgreSQL's deadlock_timeout of a second, so that a deadlock is told from a long wait. */
 const LOCK_TIMEOUT = 1300
+/** Of single writes, several of which share a connection: whoever waits longer goes on alone. */
+const SHORT_LOCK_TIMEOUT = 20
+/** How many single writes one connection is sent at once: with more, what was sent last could come to TURN_LIMIT. */
+const MOST_WRITES_AHEAD = 8
 /** Below what load balancers usually wait for an answer. */
 const PATIENT_STATEMENT_TIMEOUT = 25_000
 const PATIENT_TURN_LIMIT = PATIENT_STATEMENT_TIMEOUT + 100
@@ -91,13 +95,18 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
   )
 
   const notifications = listen(sessionSettings(config.listenUrl), logger)
-  const openPipelines = (size: number) =>
-    config.pipelines > 0 ? new Pipelines(size, { ...settings, keepsPlans: config.preparedStatements }, TURN_LIMIT, logger) : undefined
-  const pipelines = openPipelines(config.pipelines)
-  runPreparedBy(main.db, timed(preparedRunner(main.connect, pipelines, config.preparedStatements), noteStatement))
+  const named = config.preparedStatements
+  // A general plan that is not kept is only a worse one.
+  const reading = { Client: named ? IndexReadingClient : UtcClient, silence: TURN_LIMIT, waiting: Infinity }
+  const openReaders = (size: number) => (config.pipelines > 0 ? new Pipelines(size, settings, reading, logger) : undefined)
+  const pipelines = openReaders(config.pipelines)
+  const writing = { Client: UtcClient, silence: TURN_LIMIT, waiting: MOST_WRITES_AHEAD, fits: givesUpLocks }
+  const writers =
+    config.pipelines > 0 && named ? new Pipelines(config.poolSize, { ...settings, lock_timeout: SHORT_LOCK_TIMEOUT }, writing, logger) : undefined
+  runPreparedBy(main.db, timed(preparedRunner({ connect: main.connect, pipelines, writers, named }), noteStatement))
   // Of who sends a request: these wait for no lock, and for nothing that does.
-  const lookups = openPipelines(1)
-  runPreparedBy(reserved.db, timed(preparedRunner(reserved.connect, lookups, config.preparedStatements), noteStatement))
+  const lookups = openReaders(1)
+  runPreparedBy(reserved.db, timed(preparedRunner({ connect: reserved.connect, pipelines: lookups, named }), noteStatement))
   return {
     db: main.db,
     reservedDb: reserved.db,
@@ -107,15 +116,22 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
     notifications,
     connections: () => [
       ...Object.entries({ main, reserved, patient, jobs }).map(([name, pool]) => pool.stateAs(name)),
-      ...Object.entries({ pipelines, lookups }).flatMap(([name, pipeline]) => (pipeline === undefined ? [] : [{ name, ...pipeline.state }])),
+      ...Object.entries({ pipelines, writers, lookups }).flatMap(([name, pipeline]) => (pipeline === undefined ? [] : [{ name, ...pipeline.state }])),
     ],
     async close() {
       await notifications.close()
       await pipelines?.close()
+      await writers?.close()
       await lookups?.close()
       await Promise.all([main, reserved, patient, jobs].map((pool) => pool.end()))
     },
   }
+}
+
+/** Poolers pass over what they do not know: then writes would wait for each other. */
+async function givesUpLocks(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ lock_timeout: string }>('show lock_timeout')
+  return rows[0]?.lock_timeout === `${SHORT_LOCK_TIMEOUT}ms`
 }
 
 type Connect = () => Promise<pg.PoolClient>
@@ -151,8 +167,15 @@ function timed(run: RunPrepared, noteStatement: NoteStatement | undefined): RunP
   }
 }
 
-/** @param named whether the server keeps plans by name; PgBouncer before 1.21 cannot */
-function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, named: boolean): RunPrepared {
+type Ways = Readonly<{
+  connect: Connect
+  pipelines: Pipelines | undefined
+  writers?: Pipelines | undefined
+  /** Whether the server keeps plans by name; PgBouncer before 1.21 cannot. */
+  named: boolean
+}>
+
+function preparedRunner({ connect, pipelines, writers, named }: Ways): RunPrepared {
   // Part of every name: a migration can leave a name with a plan that fails from then on, and then all statements get new names.
   let generation = 0
   const runAlone = async (query: pg.QueryConfig) => {
@@ -163,9 +186,17 @@ function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, name
       client.release()
     }
   }
-  const run = async ({ name, text, values, pipelined }: NamedStatement) => {
+  const runAhead = (query: pg.QueryConfig, kind: NamedStatement['kind']) => {
+    if (kind === 'read') return pipelines?.run(query)
+    if (kind === 'slow read') return undefined
+    return writers?.run(query)?.catch((error) => {
+      if (isHeldUp(error)) return runAlone(query)
+      throw error
+    })
+  }
+  const run = async ({ name, text, values, kind }: NamedStatement) => {
     const query = named ? { name: `${name}_${generation}`, text, values } : { text, values }
-    return (await ((pipelined && pipelines?.run(query)) || runAlone(query))).rows as unknown[]
+    return (await (runAhead(query, kind) ?? runAlone(query))).rows as unknown[]
   }
   return async (statement) => {
     const startedIn = generation
@@ -182,4 +213,8 @@ function preparedRunner(connect: Connect, pipelines: Pipelines | undefined, name
 
 /** "cached plan must not change result type", in whatever language the server says so. */
 const isStalePlan = (error: unknown) => error instanceof pg.DatabaseError && error.code === '0A000' && error.routine === 'RevalidateCachedQuery'
+
+/** It waited for a lock (55P03), or was sent behind the one that should have prepared its statement, and waited (26000). */
+const isHeldUp = (error: unknown) => error instanceof pg.DatabaseError && (error.code === '55P03' || error.code === '26000')
+
 const isDeadlock = (error: unknown) => error instanceof pg.DatabaseError && error.code === '40P01'

@@ -28,7 +28,7 @@ export function collectProcess(registry: Registry, database: DatabaseConnection,
 function collectConnections(registry: Registry, database: DatabaseConnection): void {
   collectGauge(registry, {
     name: 'docket_database_connections',
-    help: 'Open connections to the database by pool, in use (busy) and not (idle); main and pipelines serve most requests.',
+    help: 'Open connections to the database by pool, in use (busy) and not (idle); main, pipelines and writers serve most requests.',
     labelNames: ['pool', 'state'],
     read: () =>
       database.connections().flatMap(({ name: pool, open, idle }) => [
@@ -44,7 +44,7 @@ function collectConnections(registry: Registry, database: DatabaseConnection): v
   })
   collectGauge(registry, {
     name: 'docket_database_waiting',
-    help: 'What waits for a connection of a pool; of pipelines and lookups, statements that were sent and are not answered.',
+    help: 'What waits for a connection of a pool; of pipelines, writers and lookups, statements that were sent and are not answered.',
     labelNames: ['pool'],
     read: () => database.connections().map(({ name: pool, waiting }) => [{ pool }, waiting]),
   })

@@ -113,8 +113,8 @@ function statementFor(listing: TaskListing, source: Source): PreparedStatement<V
   let statement = statements.get(shape)
   if (statement === undefined && (statements === kept.plain || statements.size < MOST_KEPT)) {
     // One that may read on through all tasks of somebody who has very many holds up no others (test/database/pipelines.test.ts).
-    const pipelined = statements === kept.plain || statements === kept.near
-    statement = prepared((compiler, value) => select(compiler, value, listing, source), { pipelined })
+    const slow = statements === kept.filtered || statements === kept.words
+    statement = prepared((compiler, value) => select(compiler, value, listing, source), { slow })
     statements.set(shape, statement)
   }
   return statement

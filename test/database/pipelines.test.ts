@@ -1,13 +1,14 @@
 import { sql } from 'kysely'
+import pg from 'pg'
 import { pino } from 'pino'
 import t from 'tap'
 import { openDatabase } from '../../src/database/client.ts'
 import { databaseFault } from '../../src/database/errors.ts'
 import { findList } from '../../src/lists/queries.ts'
 import { listTasks } from '../../src/tasks/listing.ts'
-import { findTask } from '../../src/tasks/queries.ts'
+import { findTask, updateTask } from '../../src/tasks/queries.ts'
 import { until } from '../faults/cluster.ts'
-import { createDatabase, EMBEDDED, startApp, testConfig } from '../support/app.ts'
+import { createDatabase, EMBEDDED, type Person, startApp, type TestApp, testConfig } from '../support/app.ts'
 
 const ID = '00000000-0000-7000-8000-000000000000'
 
@@ -48,7 +49,10 @@ t.test('a listing with a filter, which may take long, holds up no other read', a
   const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())
   const { db } = connection
-  await until('connected', () => connection.connections().some(({ name, open }) => name === 'pipelines' && open === 1))
+  await until('connected', async () => {
+    await findList(db, ID, ID)
+    return connection.connections().some(({ name, open }) => name === 'pipelines' && open === 1)
+  })
   let listed = false
   const listing = await db.transaction().execute(async (trx) => {
     await sql`lock table tasks in access exclusive mode`.execute(trx)
@@ -61,3 +65,57 @@ t.test('a listing with a filter, which may take long, holds up no other read', a
   })
   t.same(await listing.waiting, [])
 })
+
+t.test('single writes that share a connection', async (t) => {
+  const url = await createDatabase(t)
+  if (url === undefined) return
+  const app = await startApp(t, {}, url)
+  const connection = await openDatabase(testConfig(url, { DATABASE_POOL_SIZE: '1' }).database, pino({ level: 'silent' }))
+  t.teardown(() => connection.close())
+  const { db } = connection
+  const stateOf = (name: string) => connection.connections().find((each) => each.name === name)
+  const [ada, grace] = [await app.register(), await app.register()]
+  const adas = await taskOf(app, ada)
+  const graces = await taskOf(app, grace)
+  const rename = (owner: Person, id: string, title: string) => updateTask(db, owner.id, id, { title }, undefined)
+  await until('connected', async () => {
+    await rename(ada, ID, 'Nobody')
+    return stateOf('writers')?.open === 1
+  })
+  const other = new pg.Client({ connectionString: url })
+  await other.connect()
+  t.teardown(() => other.end())
+
+  await t.test('one that waits for a lock goes on alone, and holds up no other', async (t) => {
+    await other.query('begin')
+    await other.query('select from tasks where id = $1 for update', [adas])
+    const waiting = rename(ada, adas, 'Waited')
+    t.equal((await rename(grace, graces, 'Passed by'))?.title, 'Passed by')
+    await until('on a connection of its own', () => stateOf('main')?.idle === 0 && stateOf('writers')?.idle === 1)
+    await other.query('commit')
+    t.match(await waiting, { title: 'Waited', version: 2 })
+  })
+
+  await t.test('all that go by the name of a statement that could not be prepared for a lock go on alone, and are done once', async (t) => {
+    await other.query('begin')
+    await other.query('lock table tasks in access exclusive mode')
+    const writes = Promise.all([1, 2, 3].map(() => updateTask(db, ada.id, adas, { priority: 'high', time_zone: 'Asia/Tokyo' }, undefined)))
+    await until('on the pool', () => stateOf('main')?.waiting === 2 && stateOf('writers')?.idle === 1)
+    await other.query('commit')
+    t.same((await writes).map((task) => task?.version).sort(), [3, 4, 5])
+  })
+
+  await t.test('one that fails at its commit is not answered before, and the one behind it is done', async (t) => {
+    await other.query(`
+      create function refuse() returns trigger language plpgsql as $$ begin raise exception 'too late' using errcode = '23514'; end $$;
+      create constraint trigger refuse after update on tasks deferrable initially deferred for each row when (new.title = 'Refused') execute function refuse()`)
+    const [refused, done] = await Promise.allSettled([rename(ada, adas, 'Refused'), rename(grace, graces, 'Behind')])
+    t.match(refused, { status: 'rejected', reason: { message: 'too late' } })
+    t.match(done, { status: 'fulfilled', value: { title: 'Behind' } })
+    t.match(await findTask(db, ada.id, adas), { title: 'Waited', version: 5 })
+  })
+})
+
+async function taskOf(app: TestApp, owner: Person): Promise<string> {
+  return (await app.as(owner)('createTask', { body: { title: 'Task' }, expect: 201 })).body.id
+}

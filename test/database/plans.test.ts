@@ -41,7 +41,7 @@ t.test('listTasks and listListTasks: the one plan of each listing reads what it 
   let last: NamedStatement | undefined
   runPreparedBy(db, async (statement) => {
     // What is not pipelined has connections with other settings.
-    if (!statement.pipelined) return []
+    if (statement.kind !== 'read') return []
     last = statement
     return (await client.query(statement)).rows
   })

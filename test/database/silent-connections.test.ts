@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { openDatabase } from '../../src/database/client.ts'
 import type { Database } from '../../src/database/database.ts'
 import { databaseFault } from '../../src/database/errors.ts'
-import { findTask } from '../../src/tasks/queries.ts'
+import { findTask, updateTask } from '../../src/tasks/queries.ts'
 import { startBlackHole } from '../faults/black-hole.ts'
 import { until } from '../faults/cluster.ts'
 import { createDatabase, startApp, testConfig } from '../support/app.ts'
@@ -36,19 +36,31 @@ t.test('connections whose other end is gone without a word', async (t) => {
     })
   }
 
-  t.test('a read that is sent behind others fails, and the next gets another connection', async (t) => {
-    const settings = testConfig(hole.url, { DATABASE_LISTEN_URL: database, DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '1' })
-    const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
-    t.teardown(() => connection.close())
-    const { db } = connection
-    await until('connected', () => connection.connections().some(({ name, open }) => name === 'pipelines' && open === 1))
-    await findTask(db, ID, ID)
-    hole.swallow()
-    hole.restore()
-    const reads = await Promise.allSettled([findTask(db, ID, ID), findTask(db, ID, ID)])
-    for (const read of reads) t.same(read.status === 'rejected' && databaseFault(read.reason), { kind: 'unavailable' })
-    t.equal(await findTask(db, ID, ID), undefined)
-  })
+  for (const [what, name, run] of [
+    ['a read', 'pipelines', (db: Database) => findTask(db, ID, ID)],
+    ['a write', 'writers', (db: Database) => updateTask(db, ID, ID, { title: 'Gone' }, undefined)],
+  ] as const)
+    t.test(`${what} that is sent behind others fails, and later ones get another connection`, async (t) => {
+      const settings = testConfig(hole.url, { DATABASE_LISTEN_URL: database, DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '1' })
+      const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
+      t.teardown(() => connection.close())
+      const { db } = connection
+      await until('connected', async () => {
+        await run(db)
+        return connection.connections().some((each) => each.name === name && each.open === 1)
+      })
+      hole.swallow()
+      hole.restore()
+      const both = await Promise.allSettled([run(db), run(db)])
+      for (const each of both) t.same(each.status === 'rejected' && databaseFault(each.reason), { kind: 'unavailable' })
+      // The one of the pool, with which it began, is dead as well.
+      await until('another connection', () =>
+        run(db).then(
+          () => true,
+          () => false,
+        ),
+      )
+    })
 
   t.test('a transaction that begins after it was given up takes in no later write', async (t) => {
     const db = await start(t)

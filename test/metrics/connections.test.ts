@@ -17,9 +17,12 @@ t.test('connections tell who uses them and what waits', async (t) => {
   t.teardown(() => connection.close())
   const { db } = connection
   const stateOf = (name: string) => connection.connections().find((pool) => pool.name === name)
-  await until(() => stateOf('pipelines')?.open === 1)
+  await until(async () => {
+    await findTask(db, ID, ID)
+    return stateOf('pipelines')?.open === 1
+  })
   t.match(stateOf('pipelines'), { most: 1, open: 1, idle: 1, waiting: 0 })
-  t.match(stateOf('main'), { most: 1, open: 0, idle: 0, waiting: 0 })
+  t.match(stateOf('main'), { most: 1, open: 1, idle: 1, waiting: 0 })
 
   const [reads, write] = await db.transaction().execute(async (trx) => {
     await sql`lock table tasks in access exclusive mode`.execute(trx)

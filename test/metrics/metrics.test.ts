@@ -71,7 +71,7 @@ t.test('metrics', async (t) => {
     t.equal(valueIn(samples, 'docket_password_hashes', { state: 'waiting' }), 0)
     t.equal(valueIn(samples, 'docket_build_info'), 1)
     t.equal(valueIn(samples, 'docket_jobs_due', { queue: 'mail-token' }), 0)
-    t.equal(having(samples, 'docket_database_connections_limit').length, EMBEDDED ? 0 : 6)
+    t.equal(having(samples, 'docket_database_connections_limit').length, EMBEDDED ? 0 : 7)
     const stream = new AbortController()
     await fetch(`${server.url}/api/v1/events`, { headers: { Authorization: `Bearer ${body.accessToken}` }, signal: stream.signal })
     t.equal(valueIn(await scrape(), 'docket_event_streams'), 1)
