@@ -74,21 +74,21 @@ export function cpuOf(pid: number): number {
 /** CPU time of a process, its children, and those of its children that have ended. */
 export function cpuOfFamily(pid: number): number {
   const { user, system, endedUser, endedSystem } = statOf(pid)
-  const own = (user + system + endedUser + endedSystem) * TICK_MICROSECONDS
-  return childrenOf(pid).reduce((sum, child) => sum + cpuOf(child), own)
+  const ticks = childrenOf(pid).reduce((sum, child) => sum + child.user + child.system, user + system + endedUser + endedSystem)
+  return ticks * TICK_MICROSECONDS
 }
 
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((other) => {
-      try {
-        return statOf(other).parent === pid
-      } catch {
-        return false
-      }
-    })
+function childrenOf(pid: number): ReturnType<typeof statOf>[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const stat = statOf(Number(name))
+      return stat.parent === pid ? [stat] : []
+    } catch {
+      // It has ended since.
+      return []
+    }
+  })
 }
 
 export const parentOf = (pid: number) => statOf(pid).parent

@@ -27,10 +27,11 @@ const UNAVAILABLE_SYSTEM_CODES = new Set([
 
 /**
  * SQLSTATE classes (PostgreSQL appendix A) after which the same request may succeed later: 08 connection, 26 a name whose statement could not be
- * prepared (in a pipeline, for another request: test/database/pipelines.test.ts), 40 rollback (deadlock), 53 resources, 55P03 lock timeout, 57 operator
- * intervention and statement timeout, 58 system error, 25006 read-only failover, 3D000 and 28 while a server is set up.
+ * prepared (in a pipeline, for another request: test/database/pipelines.test.ts) and 42P05 one that was prepared after all, 40 rollback (deadlock),
+ * 53 resources, 55P03 lock timeout, 57 operator intervention and statement timeout, 58 system error, 25006 read-only failover, 3D000 and 28 while a server
+ * is set up.
  */
-const UNAVAILABLE_STATES = /^(08|26|40|53|57|58|28)|^(55P03|25006|3D000)$/
+const UNAVAILABLE_STATES = /^(08|26|40|53|57|58|28)|^(42P05|55P03|25006|3D000)$/
 
 /** Reads a driver's error; undefined for an error that is not the database's. */
 export function databaseFault(error: unknown): DatabaseFault | undefined {

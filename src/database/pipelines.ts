@@ -12,8 +12,8 @@ const REFUSED_OPTIONS = new Set(['08P01', '0A000'])
 type Purpose = Readonly<{
   /** One whose options a pooler refuses is replaced by UtcClient. */
   Client: typeof UtcClient
-  /** What else must be true of a connection, since poolers pass over what they do not know. Without it there are none. */
-  fits?: (client: pg.Client) => Promise<boolean>
+  /** What must be true of a connection, since poolers pass over what they do not know. One that is otherwise ends them all, and the log says so. */
+  needs?: Readonly<{ check: (client: pg.Client) => Promise<boolean>; otherwise: string }>
   /** Milliseconds after which a connection that owes an answer is given up, with all that was sent on it. */
   silence: number
   /** How many statements may wait on one connection. */
@@ -26,7 +26,7 @@ type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
 /**
  * A few connections on which single prepared statements are sent one behind the other, each on the connection on which the fewest wait, without waiting for
  * the answers in between: no connection is checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a
- * transaction of its own, and answered when that is committed. Nothing may run here that takes long or waits for a lock: it would hold up all that come behind it.
+ * transaction of its own, and answered when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
  * A connection is made when there is more to do than for those that there are.
  */
 export class Pipelines {
@@ -89,12 +89,6 @@ export class Pipelines {
     setImmediate(() => stream.uncork())
   }
 
-  #giveUp(client: pg.Client): void {
-    if (!this.#closed) this.#logger.warn('writes without pipelines, because a lock_timeout was passed over')
-    this.#closed = true
-    client.end().catch(() => undefined)
-  }
-
   get state(): Readonly<{ most: number; open: number; idle: number; waiting: number }> {
     const loads = this.#pipelines.filter((pipeline) => pipeline !== undefined).map(({ sent }) => sent.length)
     const waiting = loads.reduce((sum, load) => sum + load, 0)
@@ -134,9 +128,14 @@ export class Pipelines {
     }
     const connect = async () => {
       await client.connect()
-      const fits = (await this.#purpose.fits?.(client)) ?? true
-      if (fits && !lost) this.#pipelines[index] = { client, sent: [] }
-      if (!fits) this.#giveUp(client)
+      const { needs } = this.#purpose
+      if (needs !== undefined && !(await needs.check(client))) {
+        if (!this.#closed) this.#logger.warn(needs.otherwise)
+        this.#closed = true
+        await client.end()
+      } else if (!lost) {
+        this.#pipelines[index] = { client, sent: [] }
+      }
     }
     this.#connecting[index] = connect().catch(refused)
   }

@@ -15,17 +15,17 @@ type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
 
 /**
  * Milliseconds. What a request asks of the database at once, a statement or a transaction, takes no longer than TURN_LIMIT, the wait for a connection
- * included. The server's limit is below it, so that a statement given up here does not run on there.
+ * included. The server's limit is below it, so that a statement given up here does not run on there, save for writes that were sent ahead.
  */
 const TURN_LIMIT = 1900
 const CONNECT_TIMEOUT = 1000
 const STATEMENT_TIMEOUT = 1800
 /** Above PostgreSQL's deadlock_timeout of a second, so that a deadlock is told from a long wait. */
 const LOCK_TIMEOUT = 1300
-/** Of single writes, several of which share a connection: whoever waits longer goes on alone. */
-const SHORT_LOCK_TIMEOUT = 20
-/** How many single writes one connection is sent at once: with more, what was sent last could come to TURN_LIMIT. */
-const MOST_WRITES_AHEAD = 8
+/** Of single writes, several of which share a connection: whoever waits longer goes on alone. Longer than writes of one user usually wait for each other. */
+const SHORT_LOCK_TIMEOUT = 100
+/** How many single writes one connection is sent at once. What is given up of them may still be carried out, as after any connection that is lost. */
+const MOST_WRITES_AHEAD = 4
 /** Below what load balancers usually wait for an answer. */
 const PATIENT_STATEMENT_TIMEOUT = 25_000
 const PATIENT_TURN_LIMIT = PATIENT_STATEMENT_TIMEOUT + 100
@@ -100,7 +100,12 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
   const reading = { Client: named ? IndexReadingClient : UtcClient, silence: TURN_LIMIT, waiting: Infinity }
   const openReaders = (size: number) => (config.pipelines > 0 ? new Pipelines(size, settings, reading, logger) : undefined)
   const pipelines = openReaders(config.pipelines)
-  const writing = { Client: UtcClient, silence: TURN_LIMIT, waiting: MOST_WRITES_AHEAD, fits: givesUpLocks }
+  const writing = {
+    Client: UtcClient,
+    silence: TURN_LIMIT,
+    waiting: MOST_WRITES_AHEAD,
+    needs: { check: givesUpLocks, otherwise: 'writes without pipelines, because a lock_timeout was passed over' },
+  }
   const writers =
     config.pipelines > 0 && named ? new Pipelines(config.poolSize, { ...settings, lock_timeout: SHORT_LOCK_TIMEOUT }, writing, logger) : undefined
   runPreparedBy(main.db, timed(preparedRunner({ connect: main.connect, pipelines, writers, named }), noteStatement))
@@ -130,7 +135,9 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
 
 /** Poolers pass over what they do not know: then writes would wait for each other. */
 async function givesUpLocks(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ lock_timeout: string }>('show lock_timeout')
+  // A client takes a time limit with a query, but @types/pg do not know that.
+  const query = { text: 'show lock_timeout', query_timeout: CONNECT_TIMEOUT }
+  const { rows } = await client.query<{ lock_timeout: string }>(query)
   return rows[0]?.lock_timeout === `${SHORT_LOCK_TIMEOUT}ms`
 }
 
@@ -214,7 +221,11 @@ function preparedRunner({ connect, pipelines, writers, named }: Ways): RunPrepar
 /** "cached plan must not change result type", in whatever language the server says so. */
 const isStalePlan = (error: unknown) => error instanceof pg.DatabaseError && error.code === '0A000' && error.routine === 'RevalidateCachedQuery'
 
-/** It waited for a lock (55P03), or was sent behind the one that should have prepared its statement, and waited (26000). */
-const isHeldUp = (error: unknown) => error instanceof pg.DatabaseError && (error.code === '55P03' || error.code === '26000')
+/**
+ * It waited for a lock (55P03); or was sent behind the one that should have prepared its statement, and waited (26000), or with another that was to
+ * prepare it then (42P05). None of them has changed anything.
+ */
+const isHeldUp = (error: unknown) => error instanceof pg.DatabaseError && HELD_UP.has(error.code ?? '')
+const HELD_UP = new Set(['55P03', '26000', '42P05'])
 
 const isDeadlock = (error: unknown) => error instanceof pg.DatabaseError && error.code === '40P01'

@@ -45,21 +45,20 @@ t.test('connections whose other end is gone without a word', async (t) => {
       const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
       t.teardown(() => connection.close())
       const { db } = connection
+      const isOpen = () => connection.connections().some((each) => each.name === name && each.open === 1)
       await until('connected', async () => {
         await run(db)
-        return connection.connections().some((each) => each.name === name && each.open === 1)
+        return isOpen()
       })
       hole.swallow()
       hole.restore()
       const both = await Promise.allSettled([run(db), run(db)])
       for (const each of both) t.same(each.status === 'rejected' && databaseFault(each.reason), { kind: 'unavailable' })
       // The one of the pool, with which it began, is dead as well.
-      await until('another connection', () =>
-        run(db).then(
-          () => true,
-          () => false,
-        ),
-      )
+      await until('another connection', async () => {
+        const [{ status } = { status: '' }] = await Promise.allSettled([run(db)])
+        return status === 'fulfilled' && isOpen()
+      })
     })
 
   t.test('a transaction that begins after it was given up takes in no later write', async (t) => {
