@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT = 1000
 const STATEMENT_TIMEOUT = 1800
 /** Above PostgreSQL's deadlock_timeout of a second, so that a deadlock is told from a long wait. */
 const LOCK_TIMEOUT = 1300
-/** Of single writes, several of which share a connection: whoever waits longer goes on alone. Longer than writes of one user usually wait for each other. */
+/** Of single writes, several of which share a connection: whoever waits longer goes on alone. */
 const SHORT_LOCK_TIMEOUT = 100
 /** How many single writes one connection is sent at once. What is given up of them may still be carried out, as after any connection that is lost. */
 const MOST_WRITES_AHEAD = 4

@@ -1,9 +1,10 @@
-import { sql } from 'kysely'
+import { type Compilable, CompiledQuery, sql } from 'kysely'
 import pg from 'pg'
 import { pino } from 'pino'
 import t from 'tap'
 import { openDatabase } from '../../src/database/client.ts'
 import { databaseFault } from '../../src/database/errors.ts'
+import { prepared } from '../../src/database/prepared.ts'
 import { findList } from '../../src/lists/queries.ts'
 import { listTasks } from '../../src/tasks/listing.ts'
 import { findTask, updateTask } from '../../src/tasks/queries.ts'
@@ -106,6 +107,23 @@ t.test('single writes that share a connection', async (t) => {
     t.same((await writes).map((task) => task?.version).sort(), [4, 5, 6])
   })
 
+  await t.test('one whose statement the connection has by now, though pg does not know, goes on alone', async (t) => {
+    // Three statements with names that follow one another, of which the second takes that of the third.
+    const look = prepared<object, { last: number; taken: boolean }>(() =>
+      raw(`select max(substring(name from '\\d+')::integer) as last, bool_or(from_sql) as taken from pg_prepared_statements`),
+    )
+    let name = ''
+    const take = prepared<object, never>(() => raw(`prepare ${name} as select 1`))
+    const change = prepared((compiler, value: { id: string }) =>
+      compiler.updateTable('tasks').set({ title: 'Taken' }).where('owner_id', '=', grace.id).where('id', '=', value.id).returning('title'),
+    )
+    const { last = 0 } = (await look.first(db, {})) ?? {}
+    name = `docket_${last + 2}_0`
+    await take.all(db, {})
+    t.same(await change.first(db, { id: graces }), { title: 'Taken' })
+    t.same(await look.first(db, {}), { last: last + 2, taken: true })
+  })
+
   await t.test('one that fails at its commit is not answered before, and the one behind it is done', async (t) => {
     await other.query(`
       create function refuse() returns trigger language plpgsql as $$ begin raise exception 'too late' using errcode = '23514'; end $$;
@@ -116,6 +134,9 @@ t.test('single writes that share a connection', async (t) => {
     t.match(await findTask(db, ada.id, adas), { title: 'Waited', version: 6 })
   })
 })
+
+/** Sent as a write, since it is no query that Kysely has built. */
+const raw = <Row>(statement: string): Compilable<Row> => ({ compile: () => CompiledQuery.raw(statement) as CompiledQuery<Row> })
 
 async function taskOf(app: TestApp, owner: Person): Promise<string> {
   return (await app.as(owner)('createTask', { body: { title: 'Task' }, expect: 201 })).body.id

@@ -22,12 +22,12 @@ const CONNECTIONS = 4
 /** Behind a pooler a write could wait for the lock of another, on the same connection. */
 const NO_WRITERS = 'writes without pipelines, because a lock_timeout was passed over'
 
-t.test('the options with which pipelines begin', async (t) => {
+t.test('what the connections of pipelines begin with', async (t) => {
   const database = await createDatabase(t)
   if (database === undefined) return t.plan(0, 'an embedded database has no connections')
   for (const [what, line, logged] of [
-    ['are passed over by PgBouncer with docs/pgbouncer.ini', ', options', [NO_WRITERS]],
-    ['are left out where a pooler refuses them', '', [NO_WRITERS, 'unsupported startup parameter: options']],
+    ['options and a lock_timeout are passed over by PgBouncer with docs/pgbouncer.ini', ', options', [NO_WRITERS]],
+    ['options are left out where a pooler refuses them', '', [NO_WRITERS, 'unsupported startup parameter: options']],
   ] as const)
     await t.test(what, async (t) => {
       const url = await startPooler(t, database, (configuration) => configuration.replace(', options', line))

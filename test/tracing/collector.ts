@@ -24,7 +24,7 @@ type Request = Readonly<{
 }>
 
 export type CollectedSpan = Omit<WireSpan, 'attributes'> &
-  Readonly<{ library: string; service: unknown; attributes: Readonly<Record<string, unknown>> }>
+  Readonly<{ scope: string; service: unknown; attributes: Readonly<Record<string, unknown>> }>
 
 /** Takes traces by OTLP over HTTP, as collectors do. */
 export async function startCollector(t: Test): Promise<Readonly<{ url: string; spans: readonly CollectedSpan[]; raw(): string }>> {
@@ -38,7 +38,7 @@ export async function startCollector(t: Test): Promise<Readonly<{ url: string; s
     for (const { resource, scopeSpans } of (JSON.parse(body) as Request).resourceSpans) {
       const service = valuesOf(resource.attributes)['service.name']
       for (const { scope, spans: sent } of scopeSpans)
-        spans.push(...sent.map((span) => ({ ...span, library: scope.name, service, attributes: valuesOf(span.attributes) })))
+        spans.push(...sent.map((span) => ({ ...span, scope: scope.name, service, attributes: valuesOf(span.attributes) })))
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

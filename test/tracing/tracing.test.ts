@@ -32,13 +32,13 @@ t.test('tracing', async (t) => {
   }
   /** Statements end before the answer leaves, so that they arrive with it at the latest. */
   const childrenOf = ({ spanId, traceId }: CollectedSpan) =>
-    collector.spans.filter((span) => span.parentSpanId === spanId && span.traceId === traceId && span.library === '@opentelemetry/instrumentation-pg')
+    collector.spans.filter((span) => span.parentSpanId === spanId && span.traceId === traceId && span.scope === '@opentelemetry/instrumentation-pg')
   const textsOf = (spans: readonly CollectedSpan[]) => spans.flatMap(({ attributes }) => attributes['db.query.text'] ?? []).join('\n')
 
   t.test('a request is a span of the server, named by method and route', async (t) => {
     const { headers } = await ada('listTasks', { query: { q: 'sesame' }, expect: 200 })
     const span = await spanOf(headers.get('x-request-id') ?? '')
-    t.match(span, { kind: SERVER, name: 'GET /api/v1/tasks', service: 'docket-here', library: '@fastify/otel', status: { code: 0 } })
+    t.match(span, { kind: SERVER, name: 'GET /api/v1/tasks', service: 'docket-here', scope: '@fastify/otel', status: { code: 0 } })
     t.match(span.attributes, {
       'docket.operation': 'listTasks',
       'http.route': '/api/v1/tasks',
