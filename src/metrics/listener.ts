@@ -1,9 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '@prometheus-io/client'
 import type { Logger } from 'pino'
 import type { MetricsConfig } from '../config.ts'
+
+// Not imported, for the reason that webhooks/post.ts gives.
+const { createServer } = process.getBuiltinModule('node:http')
 
 const PATH = '/metrics'
 
