@@ -6,14 +6,14 @@ import { drain, watchSilentConnections } from './http/shutdown.ts'
 import { endAtDefects, endOnSignals } from './lifetime.ts'
 import { createLogger } from './log.ts'
 import { createContext } from './startup.ts'
-import { lowerThreadPoolPriority } from './thread-pool.ts'
+import { startThreadPool } from './thread-pool.ts'
 
 async function main(): Promise<void> {
   // After some seconds of load V8 would take the rows of answers for long-lived and make them where only a full collection finds them: 490 MB instead
   // of 300 with pages of 20 tasks.
   setFlagsFromString('--no-allocation-site-pretenuring')
-  await lowerThreadPoolPriority()
   const config = readConfig()
+  startThreadPool(config.auth.passwordHash.concurrent)
   const logger = createLogger(config.log)
   endAtDefects(logger)
 

@@ -1,19 +1,23 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import { randomFill } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { setPriority } from 'node:os'
+
+/** One alone would have everything else wait for each hash. */
+const FEWEST_THREADS = 2
+const LOW_PRIORITY = 15
 
 /**
- * Has the threads that hash passwords give way to the one that serves requests: 50 logins at once must not make every reader wait. libuv starts its
- * threads at their first use, and on Linux they inherit the priority of the thread that does so. Elsewhere, or where a thread has been used before,
- * everything stays as it is. To be called first of all.
+ * Starts the threads that hash passwords, unless UV_THREADPOOL_SIZE says otherwise as many as may be hashed at once: each keeps the memory that its last
+ * hash took. On Linux, where each thread has a priority of its own, they give way to the one that serves requests: 50 logins at once must not make every
+ * reader wait. libuv starts them at their first use; where there has been one before, everything stays as it is.
+ * @param hashes how many passwords are hashed at once
  */
-export async function lowerThreadPoolPriority(): Promise<void> {
-  const worker = new Worker(FIRST_USE, { eval: true })
-  await once(worker, 'exit')
+export function startThreadPool(hashes: number): void {
+  // biome-ignore lint/style/noProcessEnv: libuv reads it there.
+  process.env['UV_THREADPOOL_SIZE'] ??= String(Math.max(FEWEST_THREADS, hashes))
+  const before = threadIds()
+  randomFill(new Uint8Array(1), () => undefined)
+  for (const id of threadIds()) if (!before.includes(id)) setPriority(id, LOW_PRIORITY)
 }
 
-const FIRST_USE = `
-  if (process.platform === 'linux') {
-    require('node:os').setPriority(0, 15)
-    require('node:crypto').randomFill(new Uint8Array(1), () => undefined)
-  }
-`
+const threadIds = () => (process.platform === 'linux' ? readdirSync('/proc/self/task').map(Number) : [])
