@@ -15,7 +15,27 @@ export class UtcClient extends pg.Client {
   override getStartupConf(): Record<string, string> {
     return { ...super.getStartupConf(), TimeZone: 'UTC' }
   }
+
+  /**
+   * As pg does it, but for what it makes around a promise of its own: with that the rows of all answers outlived the collection of young garbage, for a
+   * third of the CPU of a read and 100 MB.
+   */
+  override readonly query = ((...given: Given) => {
+    const [query, values] = given
+    if (typeof given.at(-1) === 'function' || isSubmittable(query)) return super.query(...given)
+    const answer = new Promise((resolve, reject) => super.query(query, values, (error, result) => (error === null ? resolve(result) : reject(error))))
+    return answer.catch((error) => {
+      // Else its stack tells where the answer was read, and not who asked.
+      Error.captureStackTrace(error)
+      throw error
+    })
+  }) as pg.Client['query']
 }
+
+const isSubmittable = (query: unknown) => typeof query === 'object' && query !== null && 'submit' in query
+
+/** That of the many ways to ask which has most of what may be given. */
+type Given = [query: string, values: unknown[], callback: (error: Error | null, result: pg.QueryResult) => void]
 
 /**
  * For reads that find their rows in an index, in its order, so that one plan fits everybody (test/database/plans.test.ts). Left to itself PostgreSQL plans
