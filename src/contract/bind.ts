@@ -10,6 +10,10 @@ import type { Answer, Handlers, Idempotency, OperationId, Principal, Rendered } 
 import { codeOf, Validators } from './validation.ts'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Makes what no request has needed yet, while the server answers already. */
+    warmUp(): Promise<void>
+  }
   interface FastifyRequest {
     /** Set before the body is read, in the operations that the document secures. */
     principal: Principal | undefined
@@ -40,7 +44,7 @@ export function bindContract(app: FastifyInstance, binding: Binding): void {
   const lazy = new LazyValues()
   const validators = new Validators(spec.document, lazy)
   const serializers = new Serializers(spec.document, lazy)
-  app.addHook('onListen', () => void lazy.makeAll(() => app.server.listening))
+  app.decorate('warmUp', () => lazy.makeAll(() => app.server.listening))
   app.decorateRequest('principal', undefined)
   // Before the listener closes, which waits for all answers to end.
   app.addHook('preClose', async () => endEventStreams(app.server))
