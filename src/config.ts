@@ -131,6 +131,8 @@ const KNOWN_SECRETS = [
 ]
 
 const DAY = 86_400
+/** Unless it is asked for: each keeps 19 MiB. */
+const MOST_HASHES = 4
 
 export class ConfigError extends Error {
   constructor(faults: readonly string[]) {
@@ -269,7 +271,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         memoryKibibytes: integer('ARGON2_MEMORY_KIB', 19_456, 1024, 65_536),
         iterations: integer('ARGON2_ITERATIONS', 2, 1, 10),
         parallelism: integer('ARGON2_PARALLELISM', 1, 1, 16),
-        concurrent: integer('ARGON2_CONCURRENT', availableParallelism(), 1, 128),
+        concurrent: integer('ARGON2_CONCURRENT', Math.min(availableParallelism(), MOST_HASHES), 1, 128),
         queued: integer('ARGON2_QUEUED', 64, 0, 10_000),
       },
       loginThrottle: {

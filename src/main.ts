@@ -5,7 +5,6 @@ import { explainFailure } from './explain.ts'
 import { drain, watchSilentConnections } from './http/shutdown.ts'
 import { endAtDefects, endOnSignals } from './lifetime.ts'
 import { createLogger } from './log.ts'
-import { releaseMemory } from './memory.ts'
 import { createContext } from './startup.ts'
 import { startThreadPool } from './thread-pool.ts'
 
@@ -40,7 +39,6 @@ async function main(): Promise<void> {
     await Promise.all([database.close(), tracing?.stop(), closeMetrics?.()])
   })
   await app.warmUp()
-  releaseMemory()
 }
 
 await explainFailure(main)

@@ -37,7 +37,7 @@ t.test('config', async (t) => {
         refreshIdleSeconds: 30 * 86_400,
         refreshAbsoluteSeconds: 90 * 86_400,
         loginThrottle: { freeFailures: 5, refusalMilliseconds: 1000, slowingMilliseconds: 100 },
-        passwordHash: { memoryKibibytes: 19_456, iterations: 2, parallelism: 1, concurrent: availableParallelism() },
+        passwordHash: { memoryKibibytes: 19_456, iterations: 2, parallelism: 1, concurrent: Math.min(availableParallelism(), 4) },
       },
       mail: { delivery: { kind: 'log' }, from: 'Docket <docket@localhost>', links: { resetPassword: undefined, verifyEmail: undefined } },
       auditRetentionDays: 400,

@@ -22,8 +22,8 @@ export class UtcClient extends pg.Client {
    */
   override readonly query = ((...given: Given) => {
     const [query, values] = given
-    if (typeof given.at(-1) === 'function' || isSubmittable(query)) return super.query(...given)
-    const answer = new Promise((resolve, reject) => super.query(query, values, (error, result) => (error === null ? resolve(result) : reject(error))))
+    if (given.some((each) => typeof each === 'function') || answersItself(query)) return super.query(...given)
+    const answer = new Promise((resolve, reject) => super.query(query, values, (error, result) => (error ? reject(error) : resolve(result))))
     return answer.catch((error) => {
       // Else its stack tells where the answer was read, and not who asked.
       Error.captureStackTrace(error)
@@ -32,7 +32,7 @@ export class UtcClient extends pg.Client {
   }) as pg.Client['query']
 }
 
-const isSubmittable = (query: unknown) => typeof query === 'object' && query !== null && 'submit' in query
+const answersItself = (query: unknown) => typeof query === 'object' && query !== null && ('submit' in query || 'callback' in query)
 
 /** That of the many ways to ask which has most of what may be given. */
 type Given = [query: string, values: unknown[], callback: (error: Error | null, result: pg.QueryResult) => void]
