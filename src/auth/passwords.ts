@@ -8,7 +8,7 @@ import { unavailable } from '../problem.ts'
 const REFUSAL_DELAY_MILLISECONDS = 1000
 
 /**
- * Hashes passwords with argon2id (OWASP Password Storage: m=19456, t=2, p=1), at most as many at once as there are cores: each takes one of
+ * Hashes passwords with argon2id (OWASP Password Storage: m=19456, t=2, p=1), at most as many at once as the settings say: each takes one of
  * libuv's threads (thread-pool.ts) for some 40 ms. A queue of bounded length waits; whoever does not fit in gets a 503.
  */
 export class Passwords {

@@ -18,7 +18,7 @@ export class UtcClient extends pg.Client {
 
   /**
    * As pg does it, but for what it makes around a promise of its own: with that the rows of all answers outlived the collection of young garbage, for a
-   * third of the CPU of a read and 100 MB.
+   * sixth of the CPU of a page and 100 MB.
    */
   override readonly query = ((...given: Given) => {
     const [query, values] = given

@@ -2,7 +2,8 @@ import type { LookupFunction } from 'node:net'
 import { isIPv6 } from 'node:net'
 import type { Destinations } from './destinations.ts'
 
-// `import` would read everything that they export, and so load undici for their WebSocket: 12 MB and 30 ms of each start.
+// `import` would read everything that they export, and so load undici for their WebSocket: 12 MB and 30 ms in a process that does
+// nothing else.
 const http = process.getBuiltinModule('node:http')
 const https = process.getBuiltinModule('node:https')
 

@@ -30,8 +30,12 @@ t.test('UtcClient', async (t) => {
     const answers = [
       await new Promise((resolve) => client.query(text, [1], (_error, { rows }) => resolve(rows))),
       await new Promise((resolve) => client.query({ text, values: [1] }, (_error, { rows }) => resolve(rows))),
+      await new Promise((resolve) => {
+        const callback = (_error: unknown, { rows }: pg.QueryResult) => resolve(rows)
+        void client.query(Object.assign({ text, values: [1] }, { callback }))
+      }),
     ]
-    t.same(answers, [[{ sum: 2 }], [{ sum: 2 }]])
+    t.same(answers, Array(3).fill([{ sum: 2 }]))
   })
 
   t.test('leaves a query that reads its rows itself to pg', async (t) => {
