@@ -32,7 +32,10 @@ export async function startMailServer(t: Test, { port = 0, recipient = () => und
       done(code === undefined ? null : refuse(code))
     },
     async onData(stream, { envelope }, done) {
-      const raw = Buffer.concat(await stream.toArray()).toString()
+      const chunks = await stream.toArray().catch(() => undefined)
+      // Its sender was killed in the middle of it.
+      if (chunks === undefined) return
+      const raw = Buffer.concat(chunks).toString()
       const from = envelope.mailFrom === false ? '' : envelope.mailFrom.address
       arrived.push({ from, to: envelope.rcptTo.map(({ address }) => address), ...parse(raw) })
       done()
