@@ -35,30 +35,55 @@ type ParametersIn<Path> = Path extends `${string}{${infer Name}}${infer Rest}` ?
 /** A value for every parameter that a path has: a new one does not compile until createIds makes it. */
 export type Ids = Record<ParametersIn<(typeof operations)[OperationId]['path']>, string>
 
-/** Something of the caller's for every id that a path can have. */
-export async function createIds(as: Caller): Promise<Ids> {
-  const username = `user-${randomUUID().slice(0, 8)}`
-  const { body: other } = await as('register', { body: { username, email: `${username}@example.com`, password: PASSWORD }, expect: 201 })
-  const { body: me } = await as('getMe', { expect: 200 })
-  const { body: login } = await as('login', { body: { username: me.username, password: PASSWORD }, expect: 200 })
-  const { body: tokens } = await as('listApiTokens', { query: { limit: 1 }, expect: 200 })
-  // Nobody can have more than a hundred.
-  const newToken = { name: 'Calendar', scopes: ['tasks:read' as const], currentPassword: PASSWORD }
-  const token = tokens.items[0] ?? (await as('createApiToken', { body: newToken, expect: 201 })).body
-
-  const { body: list } = await as('createList', { body: { title: 'Groceries' }, expect: 201 })
-  const { body: task } = await as('createListTask', { params: { listId: list.id }, body: { title: 'Milk', dueDate: '2099-02-01' }, expect: 201 })
-  const { body: reminder } = await as('createReminder', { params: { taskId: task.id }, body: { minutesBefore: 60 }, expect: 201 })
-  const { body: webhooks } = await as('listWebhooks', { query: { limit: 1 }, expect: 200 })
-  // Nobody can have more than twenty.
-  const newWebhook = { url: 'https://example.com/hooks/docket', events: ['task.created' as const] }
-  const webhook = webhooks.items[0] ?? (await as('createWebhook', { body: newWebhook, expect: 201 })).body
-  await as('updateWebhook', { params: { webhookId: webhook.id }, body: { enabled: true }, expect: 200 })
-  const { body: delivery } = await as('testWebhook', { params: { webhookId: webhook.id }, expect: 202 })
-  return {
-    ...{ listId: list.id, taskId: task.id, reminderId: reminder.id, webhookId: webhook.id, deliveryId: delivery.id },
-    ...{ sessionId: sessionIdOf(login.accessToken), tokenId: token.id, userId: other.user.id },
+/** Something of the caller's for each of these ids that a path can have: for all of them, unless fewer are needed. */
+export async function createIds<Name extends keyof Ids = keyof Ids>(as: Caller, names?: readonly Name[]): Promise<Pick<Ids, Name>> {
+  const list = once(async () => (await as('createList', { body: { title: 'Groceries' }, expect: 201 })).body.id)
+  const task = once(async () => {
+    const milk = { title: 'Milk', dueDate: '2099-02-01' }
+    return (await as('createListTask', { params: { listId: await list() }, body: milk, expect: 201 })).body.id
+  })
+  const webhook = once(async () => {
+    const { body: webhooks } = await as('listWebhooks', { query: { limit: 1 }, expect: 200 })
+    // Nobody can have more than twenty.
+    const newWebhook = { url: 'https://example.com/hooks/docket', events: ['task.created' as const] }
+    const { id } = webhooks.items[0] ?? (await as('createWebhook', { body: newWebhook, expect: 201 })).body
+    await as('updateWebhook', { params: { webhookId: id }, body: { enabled: true }, expect: 200 })
+    return id
+  })
+  const makers: Record<keyof Ids, () => Promise<string>> = {
+    async userId() {
+      const username = `user-${randomUUID().slice(0, 8)}`
+      return (await as('register', { body: { username, email: `${username}@example.com`, password: PASSWORD }, expect: 201 })).body.user.id
+    },
+    async sessionId() {
+      const { body: me } = await as('getMe', { expect: 200 })
+      const { body: login } = await as('login', { body: { username: me.username, password: PASSWORD }, expect: 200 })
+      return sessionIdOf(login.accessToken)
+    },
+    async tokenId() {
+      const { body: tokens } = await as('listApiTokens', { query: { limit: 1 }, expect: 200 })
+      // Nobody can have more than a hundred.
+      const newToken = { name: 'Calendar', scopes: ['tasks:read' as const], currentPassword: PASSWORD }
+      return (tokens.items[0] ?? (await as('createApiToken', { body: newToken, expect: 201 })).body).id
+    },
+    listId: list,
+    taskId: task,
+    async reminderId() {
+      return (await as('createReminder', { params: { taskId: await task() }, body: { minutesBefore: 60 }, expect: 201 })).body.id
+    },
+    webhookId: webhook,
+    async deliveryId() {
+      return (await as('testWebhook', { params: { webhookId: await webhook() }, expect: 202 })).body.id
+    },
   }
+  const ids: Partial<Ids> = {}
+  for (const name of names ?? (Object.keys(makers) as (keyof Ids)[])) ids[name] = await makers[name]()
+  return ids as Pick<Ids, Name>
+}
+
+const once = <Value>(make: () => Promise<Value>) => {
+  let made: Promise<Value> | undefined
+  return () => (made ??= make())
 }
 
 /** An access token says which session it stands for. */
