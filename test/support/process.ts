@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Test } from 'tap'
-import { freePort } from './postgres.ts'
 
 /** The server as people start it, in a process of its own. */
 export type ServerProcess = Readonly<{
@@ -29,7 +28,7 @@ export function temporaryFolder(t: Test): string {
 export type StartingServer = Readonly<{ listens: Promise<ServerProcess>; end: ServerProcess['end'] }>
 
 /**
- * Starts src/main.ts, on a free port unless PORT names one, and resolves when it listens, or rejects with what it said when it ended instead.
+ * Starts src/main.ts, on a port of its own unless PORT names one, and resolves when it listens, or rejects with what it said when it ended instead.
  * @param watch is told, each time the server says something, all that it has said
  */
 export async function startServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<ServerProcess> {
@@ -54,12 +53,11 @@ async function launch(
   environment: Record<string, string>,
   watch = (_output: string) => {},
 ): Promise<StartingServer> {
-  const port = environment['PORT'] ?? String(await freePort())
   const child = spawn(process.execPath, [script], {
     env: {
       ...BARE_ENVIRONMENT,
       HOST: '127.0.0.1',
-      PORT: port,
+      PORT: '0',
       LOG_FORMAT: 'json',
       ARGON2_MEMORY_KIB: '1024',
       RATE_LIMIT: 'off',
@@ -70,7 +68,10 @@ async function launch(
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
   const server: ServerProcess = {
-    url: `http://127.0.0.1:${port}`,
+    // It tells its port before it is ready; the worker has none.
+    get url() {
+      return `http://127.0.0.1:${/Docket listens on \S+:(\d+)/.exec(output)?.[1]}`
+    },
     pid: child.pid ?? 0,
     output: () => output,
     running: () => child.exitCode === null && child.signalCode === null,
