@@ -45,13 +45,15 @@ const FINDINGS_TO_SHRINK = 20
 /** To break what is refused anyway shows nothing. */
 const UNTRIED = 'untried, because it refuses what its schemas allow'
 
-/** What a request needs to succeed: somebody, something of theirs for every id, what is known of that, what was mailed to them; and somebody else. */
+/** What a request needs to succeed: somebody, something of theirs for every id that it names, what is known of that, what was mailed to them; and somebody else. */
 type World = Readonly<{ person: Person; ids: Partial<Ids>; mailToken: string; etag: string; shown: Fields; stranger: Person; strangers: Ids }>
 /** In a request it stands for what only exists when that is sent. */
 type Known = (world: World) => unknown
 type Fields = Record<string, unknown>
 
 const IDS = new Set(OPERATIONS.flatMap((id) => [...operations[id].path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as keyof Ids)))
+/** What ends with the thing of an id, or changes with it. */
+const BELONGINGS: Partial<Record<keyof Ids, readonly (keyof Ids)[]>> = { listId: ['taskId'], taskId: ['reminderId'], webhookId: ['deliveryId'] }
 const isId = (name: string): name is keyof Ids => IDS.has(name as keyof Ids)
 
 /** Fields, of all operations or of one, with the values that lead to a success. */
@@ -265,7 +267,8 @@ t.test('properties', async (t) => {
   async function createWorld(id: OperationId): Promise<World> {
     const { method, path, scopes } = operations[id]
     const person = method === 'GET' ? reader : await enrolled(scopes.some((scope: string) => scope === 'admin') ? registerAdmin() : register())
-    const needed = [...IDS].filter((name) => path.includes(`{${name}}`) || name in propertiesOf(id, 'body'))
+    const named = [...IDS].filter((name) => path.includes(`{${name}}`) || name in propertiesOf(id, 'body'))
+    const needed = id === 'deleteMe' ? undefined : named.flatMap((name) => [name, ...(BELONGINGS[name] ?? [])])
     const ids = method === 'GET' ? readers : await createIds(callerOf(person), needed)
     const mailToken = id === 'resetPassword' || id === 'verifyEmail' ? await mailTokenOf(context, person, PURPOSES[id]) : ''
     const world = { person, ids, mailToken, etag: '', shown: {}, stranger, strangers }
