@@ -5,6 +5,7 @@ import { explainFailure } from './explain.ts'
 import { drain, watchSilentConnections } from './http/shutdown.ts'
 import { endAtDefects, endOnSignals } from './lifetime.ts'
 import { createLogger } from './log.ts'
+import { releaseMemory } from './memory.ts'
 import { createContext } from './startup.ts'
 import { startThreadPool } from './thread-pool.ts'
 
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
     await Promise.all([database.close(), tracing?.stop(), closeMetrics?.()])
   })
   await app.warmUp()
+  if (app.server.listening) releaseMemory()
 }
 
 await explainFailure(main)

@@ -6,6 +6,7 @@ import { ConfigError, readConfig } from './config.ts'
 import { explainFailure } from './explain.ts'
 import { endAtDefects, endOnSignals } from './lifetime.ts'
 import { createLogger } from './log.ts'
+import { releaseMemory } from './memory.ts'
 import { createContext } from './startup.ts'
 
 const DAY_MILLISECONDS = 86_400_000
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
     await database.close()
     await closeMetrics?.()
   })
+  releaseMemory()
   logger.info('Docket works jobs')
 }
 
