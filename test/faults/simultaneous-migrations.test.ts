@@ -57,9 +57,9 @@ t.test('instances that migrate', async (t) => {
     await gate.query(`select pg_advisory_lock(${GATE})`)
 
     const environment = { DATABASE_URL: url, AUTH_SECRET, SHUTDOWN_GRACE_MS: '0' }
-    const first = await launchServer(t, environment)
+    const first = launchServer(t, environment)
     await until('the first is in the middle', async () => (await asked(`wait_event = 'advisory' and query ilike '%create table%'`)) === 1)
-    const second = await launchServer(t, environment)
+    const second = launchServer(t, environment)
     await until('the second waits', async () => (await asked(`application_name = 'docket-migrate'`)) === 2)
     t.equal(await first.end('SIGKILL'), null)
     await t.rejects(first.listens)

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { work } from '../../src/jobs/definitions.ts'
-import { createDatabase } from '../support/app.ts'
+import { createDatabase, embeddedDirectory } from '../support/app.ts'
 import { deadJobs, startJobs, statesOf, until } from '../support/jobs.ts'
 import { interrupted, interruptedAtLast } from '../support/jobs-process.ts'
-import { BARE_ENVIRONMENT, temporaryFolder } from '../support/process.ts'
+import { BARE_ENVIRONMENT } from '../support/process.ts'
 
 t.test('a job whose process is killed in the middle of it runs again', async (t) => {
   const database = await killInside(t, interrupted.name)
@@ -38,7 +38,7 @@ t.test('a job whose process is killed in the middle of its last try is given up,
  */
 async function killInside(t: Test, job: string): Promise<string> {
   const url = await createDatabase(t)
-  const DATA_DIR = temporaryFolder(t)
+  const DATA_DIR = embeddedDirectory(t)
   const environment = url === undefined ? { DATA_DIR } : { DATABASE_URL: url, AUTH_SECRET: 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa' }
   const child = spawn(process.execPath, ['test/support/jobs-process.ts', job], {
     env: { ...BARE_ENVIRONMENT, ...environment },

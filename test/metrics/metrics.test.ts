@@ -1,8 +1,8 @@
 import t from 'tap'
-import { createDatabase, EMBEDDED, PASSWORD } from '../support/app.ts'
+import { createDatabase, EMBEDDED, embeddedDirectory, PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { until } from '../support/jobs.ts'
-import { type ServerProcess, startServer, startWorker, temporaryFolder } from '../support/process.ts'
+import { type ServerProcess, startServer, startWorker } from '../support/process.ts'
 import { having, type Sample, samplesOf, valueIn } from './exposition.ts'
 import { queries, selectorsOf } from './queries.ts'
 
@@ -16,7 +16,7 @@ const metricsUrl = ({ output }: ServerProcess) => /Metrics: (http:\S+)\/metrics/
 
 t.test('metrics', async (t) => {
   const database = await createDatabase(t)
-  const where = database === undefined ? { DATA_DIR: temporaryFolder(t) } : { DATABASE_URL: database, AUTH_SECRET }
+  const where = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
   const environment = { ...where, METRICS_PORT: '0', METRICS_TOKEN: TOKEN }
   const server = await startServer(t, environment)
   const get = (path: string, headers = {}, process = server) => fetch(`${metricsUrl(process)}${path}`, { headers })

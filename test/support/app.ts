@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import type { Test } from 'tap'
@@ -10,6 +11,7 @@ import { DISCREET } from '../../src/log.ts'
 import { createContext } from '../../src/startup.ts'
 import { type Caller, callerOf } from './client.ts'
 import { databaseUrl, execute, TEMPLATE } from './postgres.ts'
+import { temporaryFolder } from './process.ts'
 
 export const PASSWORD = 'correct horse battery staple'
 
@@ -39,9 +41,12 @@ export type TestApp = Readonly<{
 /** Whether these tests run on the embedded database. */
 export const EMBEDDED = process.env['DOCKET_TEST_SERVER'] === undefined
 
+/** Where run.ts keeps an embedded database that is migrated, and removes it with all copies beside it. */
+const EMBEDDED_TEMPLATE = process.env['DOCKET_TEST_DATA_DIR']
+
 let count = 0
 
-/** A database of its own for a test file: its url, or undefined where each server has an embedded one in memory. */
+/** A database of its own for a test file: its url, or undefined where each server has an embedded one. */
 export async function createDatabase(t: Test): Promise<string | undefined> {
   const server = process.env['DOCKET_TEST_SERVER']
   if (server === undefined) return undefined
@@ -51,13 +56,22 @@ export async function createDatabase(t: Test): Promise<string | undefined> {
   return databaseUrl(server, name)
 }
 
+/** A directory with an embedded database of its own, which is migrated; it goes with the test. */
+export function embeddedDirectory(t: Test): string {
+  if (EMBEDDED_TEMPLATE === undefined) return temporaryFolder(t)
+  const directory = mkdtempSync(`${EMBEDDED_TEMPLATE}-`)
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  cpSync(EMBEDDED_TEMPLATE, directory, { recursive: true })
+  return directory
+}
+
 /**
  * A server on a free port, over a database of its own unless one is given. Everything ends with the test.
  * @param overrides settings that differ from those of a test, as environment variables
  */
 export async function startApp(t: Test, overrides: Record<string, string> = {}, database?: string): Promise<TestApp> {
   const url = database ?? (await createDatabase(t))
-  const config = testConfig(url, overrides)
+  const config = testConfig(url, (url ?? overrides['DATA_DIR']) ? overrides : { ...overrides, DATA_DIR: embeddedDirectory(t) })
   const logged: Record<string, unknown>[] = []
   const logger: Logger = pino({ level: 'debug', ...DISCREET }, { write: (line: string) => void logged.push(JSON.parse(line)) })
   const { context, database: connection } = await createContext(config, logger)

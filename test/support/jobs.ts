@@ -11,7 +11,7 @@ import { type JobSettings, Jobs } from '../../src/jobs/jobs.ts'
 import { type DeadJobRow, listDeadJobs } from '../../src/jobs/queries.ts'
 import { updateSchema } from '../../src/schema.ts'
 import { createWorkers } from '../../src/workers.ts'
-import { createDatabase, testConfig } from './app.ts'
+import { createDatabase, embeddedDirectory, testConfig } from './app.ts'
 
 export type TestJobs = Readonly<{ jobs: Jobs; db: Database; logged: readonly Record<string, unknown>[]; close(): Promise<void> }>
 
@@ -23,11 +23,11 @@ export async function startJobs(
   database?: string,
   createSweeps: (db: Database, jobs: Jobs) => readonly Sweep[] = () => [],
 ): Promise<TestJobs> {
-  const url = database ?? (await createDatabase(t))
+  const url = database ?? (await createDatabase(t)) ?? embeddedDirectory(t)
   const logged: Record<string, unknown>[] = []
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
-  const embedded = url === undefined || !url.startsWith('postgres:')
-  const connection = await openDatabase(testConfig(embedded ? undefined : url, { ...(url && { DATA_DIR: url }) }).database, logger)
+  const embedded = !url.startsWith('postgres:')
+  const connection = await openDatabase(testConfig(embedded ? undefined : url, embedded ? { DATA_DIR: url } : {}).database, logger)
   if (embedded) await updateSchema(connection.db, connection.executeSql)
   const jobs = new Jobs(connection, { works: true, pollSeconds: 0.5, superviseSeconds: 1, ...settings }, logger)
   let closed: Promise<void> | undefined

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { pino } from 'pino'
+import { openDatabase } from '../../src/database/client.ts'
 import { migrateServer } from '../../src/database/migrate.ts'
 import { updateSchema } from '../../src/schema.ts'
 
@@ -153,6 +154,13 @@ export async function createTemplate(serverUrl: string): Promise<void> {
     { kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, preparedStatements: true, migrateAtStart: true },
     updateSchema,
   )
+}
+
+/** The same in a directory, for the embedded database. */
+export async function createEmbeddedTemplate(directory: string): Promise<void> {
+  const { db, executeSql, close } = await openDatabase({ kind: 'embedded', directory }, pino({ level: 'warn' }))
+  await updateSchema(db, executeSql)
+  await close()
 }
 
 export function databaseUrl(serverUrl: string, database: string): string {

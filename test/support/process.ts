@@ -31,28 +31,22 @@ export type StartingServer = Readonly<{ listens: Promise<ServerProcess>; end: Se
  * Starts src/main.ts, on a port of its own unless PORT names one, and resolves when it listens, or rejects with what it said when it ended instead.
  * @param watch is told, each time the server says something, all that it has said
  */
-export async function startServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<ServerProcess> {
-  return (await launchServer(t, environment, watch)).listens
+export function startServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<ServerProcess> {
+  return launchServer(t, environment, watch).listens
 }
 
 /** The same without waiting until it listens. */
-export async function launchServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): Promise<StartingServer> {
+export function launchServer(t: Test, environment: Record<string, string>, watch = (_output: string) => {}): StartingServer {
   return launch(t, 'src/main.ts', '/docs', environment, watch)
 }
 
 /** Starts src/worker.ts, and resolves when it works jobs, or rejects with what it said when it ended instead. */
-export async function startWorker(t: Test, environment: Record<string, string>): Promise<ServerProcess> {
-  return (await launch(t, 'src/worker.ts', 'Docket works jobs', environment)).listens
+export function startWorker(t: Test, environment: Record<string, string>): Promise<ServerProcess> {
+  return launch(t, 'src/worker.ts', 'Docket works jobs', environment).listens
 }
 
 /** @param ready what it says when it has started */
-async function launch(
-  t: Test,
-  script: string,
-  ready: string,
-  environment: Record<string, string>,
-  watch = (_output: string) => {},
-): Promise<StartingServer> {
+function launch(t: Test, script: string, ready: string, environment: Record<string, string>, watch = (_output: string) => {}): StartingServer {
   const child = spawn(process.execPath, [script], {
     env: {
       ...BARE_ENVIRONMENT,

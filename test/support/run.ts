@@ -4,11 +4,11 @@
  * Usage: npm test, npm run test:embedded, npm run test:faults, npm test -- test/tasks
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { missingAnswers } from './answers.ts'
-import { createTemplate, startPostgres } from './postgres.ts'
+import { createEmbeddedTemplate, createTemplate, startPostgres } from './postgres.ts'
 
 const embedded = process.argv.includes('--embedded')
 const given = process.env['TEST_DATABASE_URL']
@@ -22,10 +22,13 @@ const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|faults|instances|sdk)/**/*
 /** Where Node.js keeps what it has made of modules: every test file and every server that one starts loads the same ones. */
 const COMPILE_CACHE = path.resolve('node_modules/.cache/compile')
 
-const answers = mkdtempSync(path.join(tmpdir(), 'docket-answers-'))
+const folder = mkdtempSync(path.join(tmpdir(), 'docket-tests-'))
+const answers = path.join(folder, 'answers')
+mkdirSync(answers)
+const embeddedTemplate = path.join(folder, 'data')
 const server = embedded ? undefined : given === undefined ? await startPostgres() : { url: given, stop: async () => undefined }
 try {
-  if (server !== undefined) await createTemplate(server.url)
+  await (server === undefined ? createEmbeddedTemplate(embeddedTemplate) : createTemplate(server.url))
   const tap = spawn('tap', ['run', ...(embedded && files.length === 0 ? WITH_DATABASE : files)], {
     stdio: 'inherit',
     env: {
@@ -33,7 +36,7 @@ try {
       NODE_ENV: 'test',
       NODE_COMPILE_CACHE: COMPILE_CACHE,
       DOCKET_TEST_ANSWERS: answers,
-      ...(server && { DOCKET_TEST_SERVER: server.url }),
+      ...(server === undefined ? { DOCKET_TEST_DATA_DIR: embeddedTemplate } : { DOCKET_TEST_SERVER: server.url }),
     },
   })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tap.kill(signal))
@@ -42,6 +45,6 @@ try {
   for (const sentence of missing) process.stderr.write(`${sentence}\n`)
   if (missing.length > 0) process.exitCode = 1
 } finally {
-  rmSync(answers, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
   await server?.stop()
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { createDatabase, EMBEDDED, PASSWORD } from '../support/app.ts'
+import { createDatabase, EMBEDDED, embeddedDirectory, PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { until } from '../support/jobs.ts'
 import { startServer, temporaryFolder } from '../support/process.ts'
@@ -13,7 +13,7 @@ const ERROR = 2
 
 t.test('tracing', async (t) => {
   const database = await createDatabase(t)
-  const environment = database === undefined ? { DATA_DIR: temporaryFolder(t) } : { DATABASE_URL: database, AUTH_SECRET }
+  const environment = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
   const collector = await startCollector(t)
   const server = await startServer(t, {
     ...environment,
@@ -108,7 +108,7 @@ t.test('tracing', async (t) => {
 
 t.test('neither metrics nor tracing are loaded unless they are asked for', async (t) => {
   const database = await createDatabase(t)
-  const environment = database === undefined ? { DATA_DIR: temporaryFolder(t) } : { DATABASE_URL: database, AUTH_SECRET }
+  const environment = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
   const folder = mkdtempSync(path.join(temporaryFolder(t), 'coverage-'))
   const server = await startServer(t, {
     ...environment,
