@@ -2,8 +2,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /**
- * Collects what a start has left behind and gives its room back to the system, 40 MB, which V8 does not do by itself. Everything else waits for it, 60 to
- * 170 ms, once.
+ * Collects what a start has left behind and gives its room back to the system, 40 MB, which V8 does not do by itself. Everything else waits for it once,
+ * some 100 ms, and three times that on a busy machine.
  */
 export function releaseMemory(): void {
   setFlagsFromString('--expose-gc')
