@@ -18,14 +18,16 @@ type Purpose = Readonly<{
   silence: number
   /** How many statements may wait on one connection. */
   waiting: number
+  /** How many statements may leave in one packet. */
+  together: number
 }>
 
 /** A connection, and when each of the statements was sent that are not answered yet, oldest first: answers come in this order. */
 type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
 
 /**
- * A few connections on which single prepared statements are sent one behind the other, each on the connection on which the fewest wait, without waiting for
- * the answers in between: no connection is checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a
+ * A few connections on which single prepared statements are sent one behind the other, each with those of the same turn of the event loop or else where
+ * the fewest wait, without waiting for the answers in between: no connection is checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a
  * transaction of its own, and answered when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
  * A connection is made when there is more to do than for those that there are.
  */
@@ -51,7 +53,7 @@ export class Pipelines {
 
   /** Undefined when no connection is up or all are busy, for the caller to take the pool. */
   run(query: pg.QueryConfig): Promise<pg.QueryResult> | undefined {
-    const pipeline = this.#leastBusy()
+    const pipeline = this.#choose()
     if ((pipeline === undefined || pipeline.sent.length > 0) && this.#connecting.length < this.#pipelines.length)
       this.#connect(this.#connecting.length)
     if (pipeline === undefined || pipeline.sent.length >= this.#purpose.waiting) return undefined
@@ -67,9 +69,14 @@ export class Pipelines {
     })
   }
 
-  #leastBusy(): Pipeline | undefined {
+  /** The connection whose packet has not left yet and has room, or that on which the fewest wait. */
+  #choose(): Pipeline | undefined {
     let least: Pipeline | undefined
-    for (const pipeline of this.#pipelines) if (pipeline !== undefined && pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
+    for (const pipeline of this.#pipelines) {
+      if (pipeline === undefined) continue
+      if (pipeline.client.connection.stream.writableCorked > 0 && pipeline.sent.length < this.#purpose.together) return pipeline
+      if (pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
+    }
     return least
   }
 

@@ -67,6 +67,37 @@ t.test('a listing with a filter, which may take long, holds up no other read', a
   t.same(await listing.waiting, [])
 })
 
+t.test('what is asked for in one turn of the event loop', async (t) => {
+  const url = await createDatabase(t)
+  if (url === undefined) return
+  const settings = testConfig(url, { DATABASE_POOL_SIZE: '2', DATABASE_PIPELINES: '2' })
+  const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
+  t.teardown(() => connection.close())
+  const { db } = connection
+  const read = prepared((db) => db.selectNoFrom(sql<number>`pg_backend_pid()`.as('pid')))
+  const write = prepared(() => sql<{ pid: number }>`select pg_backend_pid() as pid`)
+  const pidsOf = async (statement: typeof read, times: number) => {
+    const rows = await Promise.all(Array.from({ length: times }, () => statement.first(db, {})))
+    return rows.map((row) => row?.pid)
+  }
+  await until('connected', async () => {
+    await Promise.all([pidsOf(read, 2), pidsOf(write, 2)])
+    return connection.connections().every(({ name, open }) => !['pipelines', 'writers'].includes(name) || open === 2)
+  })
+
+  await t.test('leaves together where it is read, as much as there is room for', async (t) => {
+    const [first, ...others] = await pidsOf(read, 17)
+    t.same(
+      others.map((pid) => pid === first),
+      [...Array(15).fill(true), false],
+    )
+  })
+
+  await t.test('leaves on a connection each where it is written, since each waits for its commit', async (t) => {
+    t.equal(new Set(await pidsOf(write, 2)).size, 2)
+  })
+})
+
 t.test('single writes that share a connection', async (t) => {
   const url = await createDatabase(t)
   if (url === undefined) return
