@@ -20,7 +20,7 @@ export function parseOnly(scope: FastifyInstance, mediaType: string): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(mediaType, { parseAs: 'buffer' }, ({ headers }, body, done) =>
     answer(done, () => {
-      requireUtf8(headers['content-type'] ?? '')
+      if (headers['content-type'] !== mediaType) requireUtf8(headers['content-type'] ?? '')
       return parse(body as Buffer)
     }),
   )
