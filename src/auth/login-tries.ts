@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { LoginThrottleKind } from '../../generated/database.ts'
 import type { Database } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 
 /** What a wrong password is counted against. */
 export type Tried = Readonly<{ key: string; kind: LoginThrottleKind }>
@@ -29,25 +30,29 @@ const opensAt = ({ pair, address }: FreeFailures) => sql<string>`
       least(power(2, least(known.failures - case known.kind when 'pair' then ${pair}::int else ${address}::int end, 10)), ${LONGEST_WAIT_SECONDS}))
   end`
 
-/**
- * Counts a try as failed before anybody knows, in one statement that is atomic: of many at once only as many get through as one after another would.
- * When one of the counts is closed none is raised, save in a race, in which the caller gives back those that are returned.
- */
-export async function insertTries(db: Database, tries: readonly Tried[], free: FreeFailures): Promise<(Tried & { failures: number })[]> {
+const insert = prepared((_db, value: FreeFailures & { keys: string[]; kinds: LoginThrottleKind[] }) => {
+  const open = opensAt(value)
   // All statements lock rows in the order of the key, so that none waits for another that waits for it.
-  const { rows } = await sql<Tried & { failures: number }>`
-    with tries (key, kind) as (values ${sql.join(tries.map(({ key, kind }) => sql`(${key}::text, ${kind}::login_throttle_kind)`))})
+  return sql<Tried & { failures: number }>`
+    with tries as (select * from unnest(${value.keys}::text[], ${value.kinds}::login_throttle_kind[]) as t (key, kind))
     insert into login_throttles as known (key, kind, failures, started_at, tried_at)
     select key, kind, 1, ${moment}, ${moment} from tries
-    where not exists (select from login_throttles as known where key in (select key from tries) and ${opensAt(free)} > now())
+    where not exists (select from login_throttles as known where key in (select key from tries) and ${open} > now())
     order by key
     on conflict (key) do update set
       failures = case when ${isForgotten} then 1 else known.failures + 1 end,
       started_at = case when ${isForgotten} then ${moment} else known.started_at end,
       tried_at = ${moment}
-    where ${opensAt(free)} <= now()
-    returning key, kind, failures`.execute(db)
-  return rows
+    where ${open} <= now()
+    returning key, kind, failures`
+})
+
+/**
+ * Counts a try as failed before anybody knows, in one statement that is atomic: of many at once only as many get through as one after another would.
+ * When one of the counts is closed none is raised, save in a race, in which the caller gives back those that are returned.
+ */
+export function insertTries(db: Database, tries: readonly Tried[], free: FreeFailures): Promise<(Tried & { failures: number })[]> {
+  return insert.all(db, { ...free, keys: tries.map(({ key }) => key), kinds: tries.map(({ kind }) => kind) })
 }
 
 /** How many seconds it takes until none of the counts is closed any more. */
@@ -58,13 +63,17 @@ export async function secondsUntilOpen(db: Database, tries: readonly Tried[], fr
   return Math.max(1, rows[0]?.seconds ?? 0)
 }
 
+const giveBack = prepared(
+  (_db, value: { keys: string[]; succeeded: boolean }) => sql`
+    with locked as (select key from login_throttles where key = any(${value.keys}::text[]) order by key for update)
+    update login_throttles as known
+    set failures = case when known.kind = 'pair' and ${value.succeeded}::boolean then 0 else greatest(known.failures - 1, 0) end
+    from locked where known.key = locked.key`,
+)
+
 /** Takes back what insertTries counted. @param succeeded forgets all failures of the account from this address */
 export async function giveTriesBack(db: Database, tries: readonly Tried[], succeeded: boolean): Promise<void> {
-  await sql`
-    with locked as (select key from login_throttles where key in (${sql.join(tries.map(({ key }) => key))}) order by key for update)
-    update login_throttles as known
-    set failures = case when known.kind = 'pair' and ${succeeded} then 0 else greatest(known.failures - 1, 0) end
-    from locked where known.key = locked.key`.execute(db)
+  await giveBack.all(db, { keys: tries.map(({ key }) => key), succeeded })
 }
 
 /** Deletes what is forgotten anyway. Two may do so at once. */
@@ -74,14 +83,20 @@ export async function deleteForgottenTries(db: Database): Promise<void> {
     where key in (select key from login_throttles where tried_at < now() - interval '1 day' limit 10000 for update skip locked)`.execute(db)
 }
 
+/** Of a program that logs in all the time there may be very many. */
+const addresses = prepared(
+  (db, value: { userId: string }) =>
+    db
+      .selectFrom('sessions')
+      .select('ip_address')
+      .distinct()
+      .where('user_id', '=', value.userId)
+      .where('created_at', '>', sql<string>`now() - interval '90 days'`),
+  { slow: true },
+)
+
 /** From where the account has logged in within the last 90 days. */
 export async function findAddresses(db: Database, userId: string): Promise<(string | null)[]> {
-  const rows = await db
-    .selectFrom('sessions')
-    .select('ip_address')
-    .distinct()
-    .where('user_id', '=', userId)
-    .where('created_at', '>', sql<string>`now() - interval '90 days'`)
-    .execute()
+  const rows = await addresses.all(db, { userId })
   return rows.map(({ ip_address }) => ip_address)
 }

@@ -1,4 +1,13 @@
-import { type Compilable, type CompiledQuery, DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import {
+  type Compilable,
+  type CompiledQuery,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+} from 'kysely'
 import type { DB } from '../../generated/database.ts'
 import type { Database } from './database.ts'
 
@@ -45,13 +54,13 @@ let count = 0
  * @param slow whether it is a read that may take long, and would hold up those of others that are sent behind it
  */
 export function prepared<Values extends object, Row>(
-  build: (db: Database, values: Readonly<Values>) => Compilable<Row>,
+  build: (db: Database, values: Readonly<Values>) => Compilable<Row> | RawBuilder<Row>,
   { slow = false } = {},
 ): PreparedStatement<Values, Row> {
   const name = `docket_${count++}`
   let compiled: CompiledQuery<Row> | undefined
   const all = async (db: Database, values: Values) => {
-    compiled ??= build(compiler, PLACEHOLDERS as Values).compile()
+    compiled ??= build(compiler, PLACEHOLDERS as Values).compile(compiler)
     const parameters = compiled.parameters.map((value) => (value instanceof Placeholder ? values[value.name as keyof Values] : value))
     const run = runners.get(db)
     if (run === undefined) return (await db.executeQuery<Row>({ ...compiled, parameters })).rows

@@ -1,6 +1,7 @@
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Users } from '../../generated/database.ts'
 import type { Database, Transaction } from '../database/database.ts'
+import { prepared } from '../database/prepared.ts'
 
 export const USER_COLUMNS = ['id', 'email', 'email_verified_at', 'username', 'role', 'time_zone', 'disabled_at', 'created_at', 'updated_at'] as const
 
@@ -14,12 +15,20 @@ export function findUser(db: Database, id: string): Promise<UserRow | undefined>
 
 /** @param login a username or an e-mail address; usernames have no @ */
 export function findUserByLogin(db: Database, login: string): Promise<UserWithPassword | undefined> {
-  return db
-    .selectFrom('users')
-    .select([...USER_COLUMNS, 'password_hash'])
-    .where((eb) => eb(eb.fn<string>('lower', [login.includes('@') ? 'email' : 'username']), '=', login.toLowerCase()))
-    .executeTakeFirst()
+  const find = login.includes('@') ? findByEmail : findByUsername
+  return find.first(db, { login: login.toLowerCase() })
 }
+
+const findBy = (column: 'email' | 'username') =>
+  prepared((db, value: { login: string }) =>
+    db
+      .selectFrom('users')
+      .select([...USER_COLUMNS, 'password_hash'])
+      .where((eb) => eb(eb.fn<string>('lower', [column]), '=', value.login)),
+  )
+
+const findByEmail = findBy('email')
+const findByUsername = findBy('username')
 
 export function insertUser(trx: Transaction, user: Insertable<Users>): Promise<UserRow> {
   return trx.insertInto('users').values(user).returning(USER_COLUMNS).executeTakeFirstOrThrow()
