@@ -30,11 +30,14 @@ const opensAt = ({ pair, address }: FreeFailures) => sql<string>`
       least(power(2, least(known.failures - case known.kind when 'pair' then ${pair}::int else ${address}::int end, 10)), ${LONGEST_WAIT_SECONDS}))
   end`
 
+/** Both wait for whoever proves a password within a transaction, from the same address or for the same account. */
+const WAITING = { slow: true } as const
+
 const insert = prepared((_db, value: FreeFailures & { keys: string[]; kinds: LoginThrottleKind[] }) => {
   const open = opensAt(value)
   // All statements lock rows in the order of the key, so that none waits for another that waits for it.
   return sql<Tried & { failures: number }>`
-    with tries as (select * from unnest(${value.keys}::text[], ${value.kinds}::login_throttle_kind[]) as t (key, kind))
+    with tries as (select * from unnest(${value.keys}::text[], ${value.kinds}::text[]::login_throttle_kind[]) as t (key, kind))
     insert into login_throttles as known (key, kind, failures, started_at, tried_at)
     select key, kind, 1, ${moment}, ${moment} from tries
     where not exists (select from login_throttles as known where key in (select key from tries) and ${open} > now())
@@ -45,7 +48,7 @@ const insert = prepared((_db, value: FreeFailures & { keys: string[]; kinds: Log
       tried_at = ${moment}
     where ${open} <= now()
     returning key, kind, failures`
-})
+}, WAITING)
 
 /**
  * Counts a try as failed before anybody knows, in one statement that is atomic: of many at once only as many get through as one after another would.
@@ -69,6 +72,7 @@ const giveBack = prepared(
     update login_throttles as known
     set failures = case when known.kind = 'pair' and ${value.succeeded}::boolean then 0 else greatest(known.failures - 1, 0) end
     from locked where known.key = locked.key`,
+  WAITING,
 )
 
 /** Takes back what insertTries counted. @param succeeded forgets all failures of the account from this address */
@@ -83,7 +87,7 @@ export async function deleteForgottenTries(db: Database): Promise<void> {
     where key in (select key from login_throttles where tried_at < now() - interval '1 day' limit 10000 for update skip locked)`.execute(db)
 }
 
-/** Of a program that logs in all the time there may be very many. */
+/** Of a program that logs in all the time there are very many, and reading them takes long. */
 const addresses = prepared(
   (db, value: { userId: string }) =>
     db

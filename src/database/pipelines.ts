@@ -18,7 +18,7 @@ type Purpose = Readonly<{
   silence: number
   /** How many statements may wait on one connection. */
   waiting: number
-  /** How many statements may leave in one packet. */
+  /** While fewer than so many wait on a connection, those of one turn of the event loop are sent there together, and then where the fewest wait. */
   together: number
 }>
 
@@ -26,9 +26,9 @@ type Purpose = Readonly<{
 type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
 
 /**
- * A few connections on which single prepared statements are sent one behind the other, each with those of the same turn of the event loop or else where
- * the fewest wait, without waiting for the answers in between: no connection is checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a
- * transaction of its own, and answered when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
+ * A few connections on which single prepared statements are sent one behind the other, without waiting for the answers in between: no connection is
+ * checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a transaction of its own, and answered
+ * when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
  * A connection is made when there is more to do than for those that there are.
  */
 export class Pipelines {
@@ -53,9 +53,10 @@ export class Pipelines {
 
   /** Undefined when no connection is up or all are busy, for the caller to take the pool. */
   run(query: pg.QueryConfig): Promise<pg.QueryResult> | undefined {
-    const pipeline = this.#choose()
-    if ((pipeline === undefined || pipeline.sent.length > 0) && this.#connecting.length < this.#pipelines.length)
-      this.#connect(this.#connecting.length)
+    const gathering = this.#gathering()
+    const pipeline = gathering ?? this.#leastBusy()
+    const isBusy = gathering === undefined && (pipeline === undefined || pipeline.sent.length > 0)
+    if (isBusy && this.#connecting.length < this.#pipelines.length) this.#connect(this.#connecting.length)
     if (pipeline === undefined || pipeline.sent.length >= this.#purpose.waiting) return undefined
     const { client, sent } = pipeline
     this.#gather(client.connection.stream)
@@ -69,14 +70,17 @@ export class Pipelines {
     })
   }
 
-  /** The connection whose packet has not left yet and has room, or that on which the fewest wait. */
-  #choose(): Pipeline | undefined {
+  /** What has statements of this turn already, and room for more. */
+  #gathering(): Pipeline | undefined {
+    for (const pipeline of this.#pipelines)
+      if (pipeline !== undefined && pipeline.client.connection.stream.writableCorked > 0 && pipeline.sent.length < this.#purpose.together)
+        return pipeline
+    return undefined
+  }
+
+  #leastBusy(): Pipeline | undefined {
     let least: Pipeline | undefined
-    for (const pipeline of this.#pipelines) {
-      if (pipeline === undefined) continue
-      if (pipeline.client.connection.stream.writableCorked > 0 && pipeline.sent.length < this.#purpose.together) return pipeline
-      if (pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
-    }
+    for (const pipeline of this.#pipelines) if (pipeline !== undefined && pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
     return least
   }
 

@@ -36,7 +36,7 @@ export type PreparedStatement<Values, Row> = Readonly<{
 }>
 
 /** A prepared statement with its values. The same text always has the same name. */
-export type NamedStatement = Readonly<{ name: string; text: string; values: unknown[]; kind: 'read' | 'slow read' | 'write' }>
+export type NamedStatement = Readonly<{ name: string; text: string; values: unknown[]; kind: 'read' | 'write' | 'slow' }>
 
 /** How a database runs prepared statements; one that is not here, such as a transaction, runs them like any other. */
 const runners = new WeakMap<Database, (statement: NamedStatement) => Promise<unknown[]>>()
@@ -50,8 +50,8 @@ let count = 0
 /**
  * A statement that Kysely compiles once, at its first use, and each connection parses and plans once, for the paths that most requests take.
  * Building and compiling it each time costs 70 µs of CPU here, parsing and planning it 200 µs in PostgreSQL. `build` gets placeholders in place of
- * the values, so it must not look at them.
- * @param slow whether it is a read that may take long, and would hold up those of others that are sent behind it
+ * the values, so it must not look at them. What is SQL of our own counts as a write.
+ * @param slow whether it may take long, or wait for long, and would hold up those of others that are sent behind it
  */
 export function prepared<Values extends object, Row>(
   build: (db: Database, values: Readonly<Values>) => Compilable<Row> | RawBuilder<Row>,
@@ -64,7 +64,7 @@ export function prepared<Values extends object, Row>(
     const parameters = compiled.parameters.map((value) => (value instanceof Placeholder ? values[value.name as keyof Values] : value))
     const run = runners.get(db)
     if (run === undefined) return (await db.executeQuery<Row>({ ...compiled, parameters })).rows
-    const kind = compiled.query.kind !== 'SelectQueryNode' ? 'write' : slow ? 'slow read' : 'read'
+    const kind = slow ? 'slow' : compiled.query.kind === 'SelectQueryNode' ? 'read' : 'write'
     return run({ name, text: compiled.sql, values: parameters, kind }) as Promise<Row[]>
   }
   return { all, first: async (db, values) => (await all(db, values))[0] }

@@ -13,12 +13,6 @@ export function findUser(db: Database, id: string): Promise<UserRow | undefined>
   return db.selectFrom('users').select(USER_COLUMNS).where('id', '=', id).executeTakeFirst()
 }
 
-/** @param login a username or an e-mail address; usernames have no @ */
-export function findUserByLogin(db: Database, login: string): Promise<UserWithPassword | undefined> {
-  const find = login.includes('@') ? findByEmail : findByUsername
-  return find.first(db, { login: login.toLowerCase() })
-}
-
 const findBy = (column: 'email' | 'username') =>
   prepared((db, value: { login: string }) =>
     db
@@ -29,6 +23,12 @@ const findBy = (column: 'email' | 'username') =>
 
 const findByEmail = findBy('email')
 const findByUsername = findBy('username')
+
+/** @param login a username or an e-mail address; usernames have no @ */
+export function findUserByLogin(db: Database, login: string): Promise<UserWithPassword | undefined> {
+  const find = login.includes('@') ? findByEmail : findByUsername
+  return find.first(db, { login: login.toLowerCase() })
+}
 
 export function insertUser(trx: Transaction, user: Insertable<Users>): Promise<UserRow> {
   return trx.insertInto('users').values(user).returning(USER_COLUMNS).executeTakeFirstOrThrow()

@@ -81,7 +81,7 @@ t.test('what is asked for in one turn of the event loop', async (t) => {
     return rows.map((row) => row?.pid)
   }
   await until('connected', async () => {
-    await Promise.all([pidsOf(read, 2), pidsOf(write, 2)])
+    await Promise.all([pidsOf(read, 17), pidsOf(write, 2)])
     return connection.connections().every(({ name, open }) => !['pipelines', 'writers'].includes(name) || open === 2)
   })
 

@@ -6,6 +6,7 @@ import { type NamedStatement, runPreparedBy } from '../../src/database/prepared.
 import { sessionSettings } from '../../src/database/server.ts'
 import { IndexReadingClient } from '../../src/database/utc-client.ts'
 import { listTasks } from '../../src/tasks/listing.ts'
+import { findUserByLogin } from '../../src/users/queries.ts'
 import { createDatabase } from '../support/app.ts'
 
 type Plan = { 'Node Type': string; 'Actual Rows': number; Filter?: string; Plans?: Plan[] }
@@ -30,7 +31,7 @@ async function addTasks(client: pg.Client): Promise<void> {
 
 const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 
-t.test('listTasks and listListTasks: the one plan of each listing reads what it shows and no more, whoever asks', async (t) => {
+t.test('the one plan of a listing, and of a login, reads what it shows and no more, whoever asks', async (t) => {
   const url = await createDatabase(t)
   if (url === undefined) return
   const client = new IndexReadingClient(sessionSettings(url))
@@ -50,6 +51,15 @@ t.test('listTasks and listListTasks: the one plan of each listing reads what it 
     const literals = values.map((value) => (value === null ? 'null' : client.escapeLiteral(String(value))))
     const { rows } = await client.query(`explain (analyze, format json) execute ${name}(${literals.join(', ')})`)
     return nodesOf(rows[0]['QUERY PLAN'][0].Plan as Plan)
+  }
+
+  for (const login of ['USER500', 'User500@docket.example']) {
+    t.equal((await findUserByLogin(db, login))?.username, 'user500')
+    t.same(
+      (await explain()).map((node) => node['Node Type']),
+      ['Index Scan'],
+      login,
+    )
   }
 
   for (const sort of SORTS)

@@ -25,6 +25,12 @@ t.test('the server as a process, on the embedded database', async (t) => {
     t.equal(statSync(path.join(DATA_DIR, 'secret')).mode & 0o777, 0o600)
   })
 
+  t.test('whoever has just made the database logs in, and a wrong password is refused', async () => {
+    const nobody = callerOf(server.url, undefined, NOTHING)
+    await nobody('login', { body: { username: 'ada', password: 'not this one' }, expect: 401 })
+    await nobody('login', { body: { username: 'ada', password: PASSWORD }, expect: 200 })
+  })
+
   t.test('a second process on the same data is refused with a clear message', async (t) => {
     await t.rejects(start(environment), { message: /Another process is using the embedded database/ })
   })

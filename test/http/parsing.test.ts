@@ -67,6 +67,7 @@ t.test('parsing', async (t) => {
     const read = reading(t, 'application/json')
     t.same(await read(''), { status: 200, read: 'nothing' })
     t.match(await read('{}', 'application/json; charset=utf-8'), { status: 200, read: {} })
+    t.match(await read('{}', 'application/json; charset=iso-8859-1'), { status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' })
     for (const type of ['text/plain', FORM, 'application/json5', 'application/jsonl', 'application'])
       t.equal((await read('{}', type)).status, 500, type)
   })
