@@ -62,11 +62,12 @@ export class Pipelines {
     this.#gather(client.connection.stream)
     sent.push(performance.now())
     return new Promise((resolve, reject) => {
-      client.query(query, (error, result) => {
+      const answer: Answer = (error, result) => {
         sent.shift()
         if (error) reject(error)
         else resolve(result)
-      })
+      }
+      client.query(queryOf(query, answer))
     })
   }
 
@@ -150,4 +151,11 @@ export class Pipelines {
     }
     this.#connecting[index] = connect().catch(refused)
   }
+}
+
+type Answer = (error: Error | undefined, result: pg.QueryResult) => void
+
+/** Of a configuration pg takes a copy, with the descriptors of all its properties, which costs 2 µs; of a text it does not. */
+function queryOf({ name, text, values }: pg.QueryConfig, answer: Answer): pg.Query {
+  return Object.assign(new pg.Query(text, values, answer), { name })
 }
