@@ -9,8 +9,8 @@ export function releaseMemory(): void {
   setFlagsFromString('--expose-gc')
   const collect: NodeJS.GCFunction = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
-  // V8 forgets the shapes of objects of which there are none at that moment, and what it has compiled for the ticks of Node.js never learns a new one: each
-  // would take 330 ns from then on instead of 65. So one waits.
+  // V8 forgets the shapes of objects of which there are none at that moment, and what it has noted down for process.nextTick never takes another one: each
+  // tick would cost 330 ns from then on, in place of 65. So one waits meanwhile.
   process.nextTick(() => undefined)
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

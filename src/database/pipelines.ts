@@ -52,7 +52,7 @@ export class Pipelines {
   }
 
   /** Undefined when no connection is up or all are busy, for the caller to take the pool. */
-  run(query: pg.QueryConfig): Promise<pg.QueryResult> | undefined {
+  run(query: Statement): Promise<pg.QueryResult> | undefined {
     const gathering = this.#gathering()
     const pipeline = gathering ?? this.#leastBusy()
     const isBusy = gathering === undefined && (pipeline === undefined || pipeline.sent.length > 0)
@@ -153,9 +153,10 @@ export class Pipelines {
   }
 }
 
+type Statement = Pick<pg.QueryConfig, 'name' | 'text' | 'values'>
 type Answer = (error: Error | undefined, result: pg.QueryResult) => void
 
 /** Of a configuration pg takes a copy, with the descriptors of all its properties, which costs 2 µs; of a text it does not. */
-function queryOf({ name, text, values }: pg.QueryConfig, answer: Answer): pg.Query {
+function queryOf({ name, text, values }: Statement, answer: Answer): pg.Query {
   return Object.assign(new pg.Query(text, values, answer), { name })
 }
