@@ -1,6 +1,6 @@
 /**
  * Measures Docket beside what the same work costs by hand (limit.ts), on one PostgreSQL, in alternating rounds. Linux only: CPU time is read from /proc.
- * Usage: npm run bench -- [--smoke] [--rounds 5] [--seconds 3] [--only "GET task"] [--out folder]
+ * Usage: npm run bench -- [--smoke] [--rounds 5] [--seconds 3] [--connections n] [--only "GET task"] [--out folder]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,6 +24,7 @@ const { values: options } = parseArgs({
     smoke: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
+    connections: { type: 'string' },
     only: { type: 'string', multiple: true },
     out: { type: 'string' },
   },
@@ -33,6 +34,7 @@ const rounds = options.smoke ? 1 : Number(options.rounds)
 const seconds = options.smoke ? 1 : Number(options.seconds)
 /** Each workload runs so long before it is measured: V8 compiles what it needs again, and again, in the first seconds. */
 const warmSeconds = options.smoke ? 0 : 3
+const connectionsOf = (usual: number) => Number(options.connections ?? usual)
 const workloads = WORKLOADS.filter(({ name }) => options.only === undefined || options.only.includes(name))
 
 /** Docket's own hash of a password, so that logging in costs what it costs there. */
@@ -86,7 +88,7 @@ async function runRound(bench: Bench, name: Server['name'], figures: Figures): P
     const idleMegabytes = memoryOf(server.pid).now
     const targets = await findTargets(server.host, size, bench.belongings)
     for (const workload of workloads) {
-      const measured = await measure(bench, server, workload.requests(targets), workload.connections)
+      const measured = await measure(bench, server, workload.requests(targets), connectionsOf(workload.connections))
       figures[name].rounds.set(workload.name, [...(figures[name].rounds.get(workload.name) ?? []), measured])
     }
     const { startMilliseconds } = server
@@ -116,7 +118,7 @@ async function plotSizes(bench: Bench): Promise<Line[]> {
     for (const { name, request } of PLOTTED) {
       const points = []
       for (const [index, person] of sizes.entries()) {
-        const { server: own, postgres } = await measure(bench, server, [request(person)], 32)
+        const { server: own, postgres } = await measure(bench, server, [request(person)], connectionsOf(32))
         points.push({ tasks: size.sizes[index] as number, server: own, postgres })
       }
       lines.push({ name, points })
