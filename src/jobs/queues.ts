@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import type { PgBoss, QueueOptions } from 'pg-boss'
 import type { JobDefinition } from './definitions.ts'
 
@@ -26,6 +27,12 @@ export async function prepareQueues(boss: PgBoss, definitions: readonly JobDefin
     await boss.findJobs(name, { key: '' })
   }
 }
+
+// pg-boss computes with luxon when repeated jobs are due, and luxon would ask for the locale and the zone of the machine first, though neither matters
+// here: 6 MB for what the system holds about the zones and languages of the world. It is required as there, since an import would be another one.
+const luxon: typeof import('luxon') = createRequire(import.meta.url)('luxon')
+luxon.Settings.defaultLocale = 'en'
+luxon.Settings.defaultZone = 'utc'
 
 /** Has the repeated jobs sent at their times, and no others any more. */
 export async function prepareSchedules(boss: PgBoss, definitions: readonly JobDefinition<never>[]): Promise<void> {

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Database } from '../../src/database/database.ts'
 import { defineJob, defineRepeatedJob, type JobDefinition, PermanentFailure, work } from '../../src/jobs/definitions.ts'
 import type { Jobs } from '../../src/jobs/jobs.ts'
-import { createDatabase } from '../support/app.ts'
+import { createDatabase, embeddedDirectory } from '../support/app.ts'
 import { deadJobs, startJobs, statesOf, until } from '../support/jobs.ts'
 
 const greet = defineJob<{ name: string }>('greet', { concurrency: 2 })
@@ -162,6 +162,20 @@ t.test('an instance that works no jobs sends them for the others', async (t) => 
   await sender.jobs.send(sender.db, greet, { name: 'Grace' })
   await until(() => worked.length === 2)
   t.same(worked, ['worker', 'worker'])
+})
+
+t.test('when a repeated job is due is found without what the system holds about zones and languages', async (t) => {
+  // luxon keeps what it has asked for once, so this comes first.
+  const database = (await createDatabase(t)) ?? embeddedDirectory(t)
+  const formats = t.capture(Intl, 'DateTimeFormat', Intl.DateTimeFormat)
+  const everyMinute = work(defineRepeatedJob('every-minute', '* * * * *'), async () => undefined)
+  const scheduling = await startJobs(t, [everyMinute], {}, database)
+  // As if nobody had looked for a while, so that the next start does.
+  await sql`update pgboss.version set cron_on = null`.execute(scheduling.db)
+  await scheduling.close()
+  const { db } = await startJobs(t, [everyMinute], {}, database)
+  await until(async () => (await statesOf(db, 'every-minute'))['completed'] === 1)
+  t.same(formats(), [])
 })
 
 t.test('a repeated job is scheduled once, with its newest times, and no longer when it is gone', async (t) => {
