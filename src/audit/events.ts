@@ -1,3 +1,5 @@
+import type { Insertable } from 'kysely'
+import type { AuditEvents } from '../../generated/database.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
 import { createdAtOf, newId } from '../id.ts'
@@ -52,13 +54,14 @@ export type AuditEvent = Readonly<{
  * Keeps an event, in the transaction of what it tells of: the one is not there without the other.
  * @param client undefined for what an operator does on the command line
  */
-export async function recordEvent(
-  db: Database,
-  client: Client | undefined,
-  { action, userId, actor, objectId, changedFields = [] }: AuditEvent,
-): Promise<void> {
+export async function recordEvent(db: Database, client: Client | undefined, event: AuditEvent): Promise<void> {
+  await insertAuditEvent(db, eventRow(client, event))
+}
+
+/** An event as its table has it, for who inserts it in one statement with what it tells of. */
+export function eventRow(client: Client | undefined, { action, userId, actor, objectId, changedFields = [] }: AuditEvent): Insertable<AuditEvents> {
   const id = newId()
-  await insertAuditEvent(db, {
+  return {
     id,
     occurred_at: createdAtOf(id),
     action,
@@ -72,7 +75,7 @@ export async function recordEvent(
     ip_address: storable(client?.address, 45),
     user_agent: storable(client?.userAgent, 255),
     request_id: client?.requestId ?? null,
-  })
+  }
 }
 
 /** What comes from headers, the address behind a trusted proxy included: as much as there is room for. */

@@ -3,7 +3,7 @@ import type { AuditEvents } from '../../generated/database.ts'
 import type { Database } from '../database/database.ts'
 import { firstIdOf } from '../id.ts'
 
-const AUDIT_COLUMNS = [
+export const AUDIT_COLUMNS = [
   'id',
   'occurred_at',
   'action',

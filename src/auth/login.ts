@@ -2,16 +2,8 @@ import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
-import { waitingBriefly } from '../database/locks.ts'
 import { invalidCredentials, invalidField, Problem } from '../problem.ts'
-import {
-  findUserByLogin,
-  findUserWithPassword,
-  lockUserOfPassword,
-  type UserRow,
-  type UserWithPassword,
-  updatePasswordHash,
-} from '../users/queries.ts'
+import { findUserByLogin, findUserWithPassword, type UserRow, type UserWithPassword, updatePasswordHash } from '../users/queries.ts'
 import type { Identity } from './identity.ts'
 import type { Passwords } from './passwords.ts'
 import type { Login } from './sessions.ts'
@@ -58,11 +50,7 @@ async function tryToLogIn(
     throw invalidCredentials()
   }
   const scopes = await scopesOrDenial(db, user, scopesFor, client)
-  const started = await db.transaction().execute(async (trx) => {
-    // What changes the password, disables or deletes waits for this lock and then sees this session, or this sees what it did (test/security/account-races.test.ts).
-    if (!(await waitingBriefly(trx, () => lockUserOfPassword(trx, user.id, user.password_hash)))) return undefined
-    return sessions.start(trx, user, scopes, client)
-  })
+  const started = await sessions.start(db, user, scopes, client)
   // The session is there: that a stronger hash cannot be made now must not fail the login.
   if (started !== undefined && passwords.isOutdated(user.password_hash)) await rehash(db, passwords, user, password).catch(() => undefined)
   return started

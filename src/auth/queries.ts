@@ -1,8 +1,10 @@
 import { type Insertable, type Selectable, sql } from 'kysely'
-import type { Sessions, UserRole } from '../../generated/database.ts'
+import type { AuditEvents, Sessions, UserRole } from '../../generated/database.ts'
+import { AUDIT_COLUMNS } from '../audit/queries.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
 import { prepared } from '../database/prepared.ts'
+import type { UserWithPassword } from '../users/queries.ts'
 import type { LastUse } from './last-uses.ts'
 
 export type LiveSessionRow = Readonly<{
@@ -11,6 +13,8 @@ export type LiveSessionRow = Readonly<{
   email_verified_at: string | null
   expires_at: string
 }>
+
+type NewSession = Pick<Selectable<Sessions>, 'id' | 'scopes' | 'idle_expires_at' | 'expires_at' | 'user_agent' | 'ip_address'>
 
 const findLive = prepared((db, value: { userId: string; id: string }) =>
   db
@@ -29,8 +33,40 @@ export function findLiveSession(db: Database, userId: string, id: string): Promi
   return findLive.first(db, { userId, id })
 }
 
-export async function insertSession(db: Database, session: Insertable<Sessions>): Promise<void> {
-  await db.insertInto('sessions').values(session).execute()
+const auditColumns = sql.join(AUDIT_COLUMNS.map((column) => sql.ref(column)))
+
+const insertLogin = prepared(
+  (_db, value: { userId: string; hash: string; session: string; event: string }) => sql<{ id: string }>`
+    with account as (
+      select id as user_id from users
+      where id = ${value.userId}::uuid and password_hash = ${value.hash} and disabled_at is null
+        -- Waits for the lock as briefly as those of waitingBriefly, until this transaction ends.
+        and set_config('lock_timeout', '200ms', true) is not null
+      for share
+    ), session as (
+      insert into sessions (user_id, id, scopes, idle_expires_at, expires_at, user_agent, ip_address)
+      select account.user_id, id, scopes, idle_expires_at, expires_at, user_agent, ip_address
+      from account, jsonb_populate_record(null::sessions, ${value.session}::jsonb)
+      returning id as started
+    )
+    insert into audit_events (${auditColumns}) select ${auditColumns} from session, jsonb_populate_record(null::audit_events, ${value.event}::jsonb)
+    returning id`,
+  { slow: true },
+)
+
+/**
+ * Inserts a session, and the event that tells of it, in one statement. What changes the password, disables or deletes the user waits until this is
+ * committed and then sees the session, or this sees what it did (test/security/account-races.test.ts).
+ * @returns false, and nothing is inserted, if the user is disabled or gone, or has another password by now
+ */
+export async function insertSession(
+  db: Database,
+  { id, password_hash }: Pick<UserWithPassword, 'id' | 'password_hash'>,
+  session: NewSession,
+  event: Insertable<AuditEvents>,
+): Promise<boolean> {
+  const inserted = await insertLogin.first(db, { userId: id, hash: password_hash, session: JSON.stringify(session), event: JSON.stringify(event) })
+  return inserted !== undefined
 }
 
 /** Moves the counter on, if the token is the newest one and the session lives. */

@@ -1,12 +1,12 @@
 import type { components } from '../../generated/api.ts'
-import { recordEvent, storable } from '../audit/events.ts'
+import { eventRow, recordEvent, storable } from '../audit/events.ts'
 import type { AuthConfig } from '../config.ts'
 import type { Client } from '../contract/types.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import type { Notifications } from '../database/notifications.ts'
 import { newId } from '../id.ts'
 import { presentUser } from '../users/presenter.ts'
-import { findUser, type UserRow } from '../users/queries.ts'
+import { findUser, type UserRow, type UserWithPassword } from '../users/queries.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { insertSession, updateRefreshCounter, updateReusedSession } from './queries.ts'
 import type { RefreshTokens } from './refresh-tokens.ts'
@@ -38,20 +38,20 @@ export class SessionKeeper {
     this.#notifications = notifications
   }
 
-  async start(trx: Transaction, user: UserRow, scopes: readonly string[], client: Client): Promise<Login> {
+  /** @returns undefined if the user is disabled or gone, or has another password by now */
+  async start(db: Database, user: UserWithPassword, scopes: readonly string[], client: Client): Promise<Login | undefined> {
     const id = newId()
     const now = Date.now()
-    await insertSession(trx, {
-      user_id: user.id,
+    const session = {
       id,
       scopes: [...scopes],
       idle_expires_at: new Date(now + this.#settings.refreshIdleSeconds * 1000).toISOString(),
       expires_at: new Date(now + this.#settings.refreshAbsoluteSeconds * 1000).toISOString(),
       user_agent: storable(client.userAgent, 255),
       ip_address: storable(client.address, 45),
-    })
-    await recordEvent(trx, client, { action: 'login.succeeded', userId: user.id, actor: { id: user.id, sessionId: id } })
-    return this.#login(user, id, 0, scopes)
+    }
+    const event = eventRow(client, { action: 'login.succeeded', userId: user.id, actor: { id: user.id, sessionId: id } })
+    return (await insertSession(db, user, session, event)) ? this.#login(user, id, 0, scopes) : undefined
   }
 
   /**

@@ -1,6 +1,6 @@
 import { createHook } from 'node:async_hooks'
 import t from 'tap'
-import { PASSWORD, startApp } from '../support/app.ts'
+import { EMBEDDED, PASSWORD, startApp } from '../support/app.ts'
 import { send } from '../support/client.ts'
 
 t.test('login', async (t) => {
@@ -86,6 +86,21 @@ t.test('login', async (t) => {
       t.equal(hashes, 1, username)
     }
   })
+
+  t.test(
+    '503: while the account is being changed for long, before what else waits for it gives up',
+    { skip: EMBEDDED && 'one connection' },
+    async (t) => {
+      const { db } = context
+      await db.transaction().execute(async (trx) => {
+        await trx.updateTable('users').set({ time_zone: 'Europe/Berlin' }).where('id', '=', ada.id).execute()
+        const waiting = t.rejects(db.selectFrom('users').select('id').where('id', '=', ada.id).forShare().execute(), { code: '55P03' })
+        t.match(await Promise.race([waiting, logIn(ada.username, PASSWORD)]), { status: 503, body: { code: 'UNAVAILABLE' } })
+        await waiting
+      })
+      t.equal((await logIn(ada.username, PASSWORD)).status, 200)
+    },
+  )
 
   t.test('422: a body that breaks the schema', async (t) => {
     for (const body of [
