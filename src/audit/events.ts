@@ -1,9 +1,7 @@
-import type { Insertable } from 'kysely'
-import type { AuditEvents } from '../../generated/database.ts'
 import type { Client, Principal } from '../contract/types.ts'
 import type { Database } from '../database/database.ts'
 import { createdAtOf, newId } from '../id.ts'
-import { insertAuditEvent } from './queries.ts'
+import { type AuditEventRow, insertAuditEvent } from './queries.ts'
 
 /** What is kept of what happens to accounts. openapi.yaml lists the same (AuditAction). */
 export type AuditAction =
@@ -58,8 +56,8 @@ export async function recordEvent(db: Database, client: Client | undefined, even
   await insertAuditEvent(db, eventRow(client, event))
 }
 
-/** An event as its table has it, for who inserts it in one statement with what it tells of. */
-export function eventRow(client: Client | undefined, { action, userId, actor, objectId, changedFields = [] }: AuditEvent): Insertable<AuditEvents> {
+/** An event as its table has it, for whoever inserts it in one statement with what it tells of. */
+export function eventRow(client: Client | undefined, { action, userId, actor, objectId, changedFields = [] }: AuditEvent): AuditEventRow {
   const id = newId()
   return {
     id,

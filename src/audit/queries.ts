@@ -1,4 +1,4 @@
-import { type Insertable, type Selectable, sql } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { AuditEvents } from '../../generated/database.ts'
 import type { Database } from '../database/database.ts'
 import { firstIdOf } from '../id.ts'
@@ -21,7 +21,7 @@ export const AUDIT_COLUMNS = [
 
 export type AuditEventRow = Pick<Selectable<AuditEvents>, (typeof AUDIT_COLUMNS)[number]>
 
-export async function insertAuditEvent(db: Database, event: Insertable<AuditEvents>): Promise<void> {
+export async function insertAuditEvent(db: Database, event: AuditEventRow): Promise<void> {
   await db.insertInto('audit_events').values(event).execute()
 }
 

@@ -12,7 +12,7 @@ import { requireAcceptablePassword } from './password-rules.ts'
 import { revokeSession } from './queries.ts'
 import { insertUserWithInbox } from './registration.ts'
 import { scopesOf } from './scopes.ts'
-import { type Login, presentLogin } from './sessions.ts'
+import { presentLogin } from './sessions.ts'
 import { grantToken } from './token-grants.ts'
 
 export const authHandlers = (context: Context, identity: Identity): HandlersOf<'auth'> => ({
@@ -29,8 +29,9 @@ export const authHandlers = (context: Context, identity: Identity): HandlersOf<'
         })
         await recordEvent(trx, client, { action: 'user.registered', userId: user.id, actor: user })
         await sendMailToken(context, trx, user, 'verify_email', user.email)
-        // Nobody else sees this user yet, so that the session is always started.
-        return (await identity.sessions.start(trx, { ...user, password_hash: passwordHash }, scopesOf(user.role), client)) as Login
+        const login = await identity.sessions.start(trx, { ...user, password_hash: passwordHash }, scopesOf(user.role), client)
+        if (login === undefined) throw new Error('A user whom nobody else can see yet has changed.')
+        return login
       }),
     )
     return respond(201, presentLogin(login), {

@@ -1,7 +1,8 @@
-import { type Insertable, type Selectable, sql } from 'kysely'
-import type { AuditEvents, Sessions, UserRole } from '../../generated/database.ts'
-import { AUDIT_COLUMNS } from '../audit/queries.ts'
+import { type Selectable, sql } from 'kysely'
+import type { Sessions, UserRole } from '../../generated/database.ts'
+import { AUDIT_COLUMNS, type AuditEventRow } from '../audit/queries.ts'
 import type { Database, Transaction } from '../database/database.ts'
+import { BRIEFLY } from '../database/locks.ts'
 import { NOTIFICATION_CHANNEL } from '../database/notifications.ts'
 import { prepared } from '../database/prepared.ts'
 import type { UserWithPassword } from '../users/queries.ts'
@@ -40,8 +41,7 @@ const insertLogin = prepared(
     with account as (
       select id as user_id from users
       where id = ${value.userId}::uuid and password_hash = ${value.hash} and disabled_at is null
-        -- Waits for the lock as briefly as those of waitingBriefly, until this transaction ends.
-        and set_config('lock_timeout', '200ms', true) is not null
+        and set_config('lock_timeout', ${sql.lit(BRIEFLY)}, true) is not null
       for share
     ), session as (
       insert into sessions (user_id, id, scopes, idle_expires_at, expires_at, user_agent, ip_address)
@@ -56,14 +56,15 @@ const insertLogin = prepared(
 
 /**
  * Inserts a session, and the event that tells of it, in one statement. What changes the password, disables or deletes the user waits until this is
- * committed and then sees the session, or this sees what it did (test/security/account-races.test.ts).
+ * committed and then sees the session, or this sees what it did (test/security/account-races.test.ts). It waits for the user's lock as briefly as
+ * waitingBriefly does; in a transaction, so does what follows.
  * @returns false, and nothing is inserted, if the user is disabled or gone, or has another password by now
  */
 export async function insertSession(
   db: Database,
   { id, password_hash }: Pick<UserWithPassword, 'id' | 'password_hash'>,
   session: NewSession,
-  event: Insertable<AuditEvents>,
+  event: AuditEventRow,
 ): Promise<boolean> {
   const inserted = await insertLogin.first(db, { userId: id, hash: password_hash, session: JSON.stringify(session), event: JSON.stringify(event) })
   return inserted !== undefined

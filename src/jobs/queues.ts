@@ -2,6 +2,12 @@ import { createRequire } from 'node:module'
 import type { PgBoss, QueueOptions } from 'pg-boss'
 import type { JobDefinition } from './definitions.ts'
 
+// pg-boss computes with luxon when repeated jobs are due, and luxon would ask for the locale and the zone of the machine first, though neither matters
+// here: 6 MB for what the system holds about the zones and languages of the world. It is required as there, since an import would be another one.
+const luxon: typeof import('luxon') = createRequire(import.meta.url)('luxon')
+luxon.Settings.defaultLocale = 'en'
+luxon.Settings.defaultZone = 'utc'
+
 /** Where a job that was given up goes on being seen. */
 export const DEAD_JOBS = 'dead'
 
@@ -27,12 +33,6 @@ export async function prepareQueues(boss: PgBoss, definitions: readonly JobDefin
     await boss.findJobs(name, { key: '' })
   }
 }
-
-// pg-boss computes with luxon when repeated jobs are due, and luxon would ask for the locale and the zone of the machine first, though neither matters
-// here: 6 MB for what the system holds about the zones and languages of the world. It is required as there, since an import would be another one.
-const luxon: typeof import('luxon') = createRequire(import.meta.url)('luxon')
-luxon.Settings.defaultLocale = 'en'
-luxon.Settings.defaultZone = 'utc'
 
 /** Has the repeated jobs sent at their times, and no others any more. */
 export async function prepareSchedules(boss: PgBoss, definitions: readonly JobDefinition<never>[]): Promise<void> {

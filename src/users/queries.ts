@@ -82,7 +82,7 @@ export async function lockAdminsAnd(trx: Transaction, userId: string): Promise<s
 }
 
 /**
- * Keeps a user as they are until this transaction ends.
+ * Keeps a user as they are until this transaction ends; a login does so by itself (insertSession in auth/queries.ts).
  * @returns false for one who is disabled or gone, or who has another password by now
  */
 export async function lockUserOfPassword(trx: Transaction, id: string, hash: string): Promise<boolean> {

@@ -91,13 +91,20 @@ t.test('login', async (t) => {
     '503: while the account is being changed for long, before what else waits for it gives up',
     { skip: EMBEDDED && 'one connection' },
     async (t) => {
-      const { db } = context
-      await db.transaction().execute(async (trx) => {
+      const { db, patientDb } = context
+      const { count } = db.fn
+      const kept = async () => [
+        await db.selectFrom('sessions').select(count('id').as('all')).executeTakeFirst(),
+        await db.selectFrom('audit_events').select(count('id').as('all')).executeTakeFirst(),
+      ]
+      const before = await kept()
+      await patientDb.transaction().execute(async (trx) => {
         await trx.updateTable('users').set({ time_zone: 'Europe/Berlin' }).where('id', '=', ada.id).execute()
         const waiting = t.rejects(db.selectFrom('users').select('id').where('id', '=', ada.id).forShare().execute(), { code: '55P03' })
         t.match(await Promise.race([waiting, logIn(ada.username, PASSWORD)]), { status: 503, body: { code: 'UNAVAILABLE' } })
         await waiting
       })
+      t.same(await kept(), before)
       t.equal((await logIn(ada.username, PASSWORD)).status, 200)
     },
   )

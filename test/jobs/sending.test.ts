@@ -165,7 +165,7 @@ t.test('an instance that works no jobs sends them for the others', async (t) => 
 })
 
 t.test('when a repeated job is due is found without what the system holds about zones and languages', async (t) => {
-  // luxon keeps what it has asked for once, so this comes first.
+  // luxon keeps what it has asked for once, so this stands before the other tests of repeated jobs.
   const database = (await createDatabase(t)) ?? embeddedDirectory(t)
   const formats = t.capture(Intl, 'DateTimeFormat', Intl.DateTimeFormat)
   const everyMinute = work(defineRepeatedJob('every-minute', '* * * * *'), async () => undefined)
