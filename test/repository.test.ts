@@ -15,6 +15,14 @@ t.test('the repository', async (t) => {
     for (const name of settings) t.ok(readme.includes(`\`${name}\``), name)
   })
 
+  t.test('servers and workers are started with the same flags of V8 everywhere', async (t) => {
+    const starts = ['package.json', 'Dockerfile', 'docker-compose.yml', 'docs/instances.md'].flatMap((name) =>
+      [...read(name).matchAll(/^.*\bnode\b.*src\/(?:main|worker)\.ts/gm)].map(([line]) => ({ name, flags: line.match(/--[a-z0-9-]+=\d+/g) })),
+    )
+    t.equal(starts.length, 5)
+    for (const { name, flags } of starts) t.same(flags, ['--max-semi-space-size=32', '--v8-pool-size=2'], name)
+  })
+
   t.test('the container has every file that the server reads', async (t) => {
     const copied = read('Dockerfile')
     for (const name of ['src', 'generated', 'migrations', 'openapi.yaml', 'package.json']) {
