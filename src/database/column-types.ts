@@ -1,6 +1,6 @@
-import { types } from 'pg'
+import pg from 'pg'
 
-const { DATE, INT8, TIMESTAMPTZ } = types.builtins
+const { DATE, INT8, TIMESTAMPTZ } = pg.types.builtins
 const TEXT_ARRAY = 1009
 
 /**
@@ -21,9 +21,15 @@ export function instantFromText(text: string): string {
   return `${text.slice(0, 10)}T${text.slice(11, 19)}${fraction === '' ? '.000' : fraction.padEnd(4, '0')}Z`
 }
 
-const parseTextArray = types.getTypeParser(TEXT_ARRAY as never, 'text') as (text: string) => string[]
+const parseTextArray = pg.types.getTypeParser(TEXT_ARRAY as never, 'text') as (text: string) => string[]
 
 function textArrayFromText(text: string): string[] {
   if (text === '{}') return []
   return text.includes('"') || text.includes('\\') ? parseTextArray(text) : text.slice(1, -1).split(',')
 }
+
+/** Text columns arrive as the code wants them; the rest as the driver has them. */
+export const columnTypes = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    (format !== 'binary' && COLUMN_PARSERS[oid]) || pg.types.getTypeParser(oid, format as 'text'),
+} as pg.CustomTypesConfig

@@ -59,11 +59,11 @@ export function prepared<Values extends object, Row>(
 ): PreparedStatement<Values, Row> {
   const name = `docket_${count++}`
   let compiled: CompiledQuery<Row> | undefined
-  const all = async (db: Database, values: Values) => {
+  const all = (db: Database, values: Values): Promise<Row[]> => {
     compiled ??= build(compiler, PLACEHOLDERS as Values).compile(compiler)
     const parameters = compiled.parameters.map((value) => (value instanceof Placeholder ? values[value.name as keyof Values] : value))
     const run = runners.get(db)
-    if (run === undefined) return (await db.executeQuery<Row>({ ...compiled, parameters })).rows
+    if (run === undefined) return db.executeQuery<Row>({ ...compiled, parameters }).then(({ rows }) => rows)
     const kind = slow ? 'slow' : compiled.query.kind === 'SelectQueryNode' ? 'read' : 'write'
     return run({ name, text: compiled.sql, values: parameters, kind }) as Promise<Row[]>
   }

@@ -3,11 +3,12 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import type { DB } from '../../generated/database.ts'
 import type { DatabaseConfig } from '../config.ts'
-import { COLUMN_PARSERS } from './column-types.ts'
+import { columnTypes } from './column-types.ts'
 import type { ConnectionsState, DatabaseConnection } from './database.ts'
 import { listen } from './listener.ts'
 import { Pipelines } from './pipelines.ts'
 import { type NamedStatement, runPreparedBy } from './prepared.ts'
+import { PreparedQuery, type Statement } from './prepared-query.ts'
 import { type NoteStatement, noting } from './statement-times.ts'
 import { IndexReadingClient, UtcClient } from './utc-client.ts'
 
@@ -38,16 +39,10 @@ const JOB_POOL_SIZE = 3
 const JOB_CONNECT_TIMEOUT = 5000
 const IDLE_IN_TRANSACTION_TIMEOUT = 5000
 
-/** Text columns arrive as the code wants them (column-types.ts); the rest as the driver has them. */
-const types = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    (format !== 'binary' && COLUMN_PARSERS[oid]) || pg.types.getTypeParser(oid, format as 'text'),
-} as pg.CustomTypesConfig
-
 export function sessionSettings(url: string): pg.ClientConfig {
   return {
     connectionString: url,
-    types,
+    types: columnTypes,
     keepAlive: true,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
   }
@@ -189,25 +184,27 @@ type Ways = Readonly<{
 function preparedRunner({ connect, pipelines, writers, named }: Ways): RunPrepared {
   // Part of every name: a migration can leave a name with a plan that fails from then on, and then all statements get new names.
   let generation = 0
-  const runAlone = async (query: pg.QueryConfig) => {
+  const runAlone = async (statement: Statement) => {
     const client = await connect()
     try {
-      return await client.query(query)
+      return await new Promise<unknown[]>((resolve, reject) => {
+        client.query(new PreparedQuery(statement, (error, rows) => (error ? reject(error) : resolve(rows))))
+      })
     } finally {
       client.release()
     }
   }
-  const runAhead = (query: pg.QueryConfig, kind: NamedStatement['kind']) => {
-    if (kind === 'read') return pipelines?.run(query)
+  const runAhead = (statement: Statement, kind: NamedStatement['kind']) => {
+    if (kind === 'read') return pipelines?.run(statement)
     if (kind === 'slow') return undefined
-    return writers?.run(query)?.catch((error) => {
-      if (isHeldUp(error)) return runAlone(query)
+    return writers?.run(statement)?.catch((error) => {
+      if (isHeldUp(error)) return runAlone(statement)
       throw error
     })
   }
-  const run = async ({ name, text, values, kind }: NamedStatement) => {
-    const query = named ? { name: `${name}_${generation}`, text, values } : { text, values }
-    return (await (runAhead(query, kind) ?? runAlone(query))).rows as unknown[]
+  const run = ({ name, text, values, kind }: NamedStatement) => {
+    const statement = named ? { name: `${name}_${generation}`, text, values } : { text, values }
+    return runAhead(statement, kind) ?? runAlone(statement)
   }
   return async (statement) => {
     const startedIn = generation
@@ -216,7 +213,11 @@ function preparedRunner({ connect, pipelines, writers, named }: Ways): RunPrepar
     } catch (error) {
       // A single statement that failed has changed nothing.
       if (isStalePlan(error)) generation = Math.max(generation, startedIn + 1)
-      else if (!isDeadlock(error)) throw error
+      else if (!isDeadlock(error)) {
+        // Else its stack tells where the answer was read, and not who asked.
+        if (error instanceof Error) Error.captureStackTrace(error)
+        throw error
+      }
       return run(statement)
     }
   }
