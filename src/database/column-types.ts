@@ -28,7 +28,7 @@ function textArrayFromText(text: string): string[] {
   return text.includes('"') || text.includes('\\') ? parseTextArray(text) : text.slice(1, -1).split(',')
 }
 
-/** Text columns arrive as the code wants them; the rest as the driver has them. */
+/** Columns in text format arrive as the code wants them; the rest as the driver has them. */
 export const columnTypes = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     (format !== 'binary' && COLUMN_PARSERS[oid]) || pg.types.getTypeParser(oid, format as 'text'),

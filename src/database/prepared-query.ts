@@ -8,14 +8,18 @@ export type Statement = Readonly<{ name?: string; text: string; values: unknown[
 
 type Answer = (error: unknown, rows: Row[]) => void
 
-/** The columns of a statement, by their place, and a row of nothing but nulls. */
-type Columns = Readonly<{ names: string[]; parsers: ((text: string) => unknown)[]; blank: Row }>
+type Column = Readonly<{ name: string; parse: (text: string) => unknown }>
+type Columns = Readonly<{
+  columns: readonly Column[]
+  /** A row of nothing but nulls. */
+  blank: Row
+}>
 
 type Described = Readonly<{
   /** By the name of the statement. */
-  columns: Map<string, Columns>
-  /** The connection as it is, save that it asks for no description. */
-  taciturn: pg.Connection
+  statements: Map<string, Columns>
+  /** The connection as it is, but it sends no Describe. */
+  withoutDescribe: pg.Connection
 }>
 
 const connections = new WeakMap<pg.Connection, Described>()
@@ -23,16 +27,16 @@ const connections = new WeakMap<pg.Connection, Described>()
 function describedOn(connection: pg.Connection): Described {
   let described = connections.get(connection)
   if (described === undefined) {
-    described = { columns: new Map(), taciturn: Object.create(connection, { describe: { value: () => undefined } }) }
+    described = { statements: new Map(), withoutDescribe: Object.create(connection, { describe: { value: () => undefined } }) }
     connections.set(connection, described)
   }
   return described
 }
 
 /**
- * A statement whose columns each connection describes once, where pg asks for them each time and makes the rows anew of what it hears: that was a tenth
- * of what it costs to read a task. They cannot change unnoticed: PostgreSQL refuses a prepared statement whose columns are no longer what they were when
- * it was prepared (0A000, "cached plan must not change result type").
+ * A statement whose columns each connection describes once. pg has them described with every answer, and looks up anew how each is read: that was a tenth
+ * of what it costs to read a task. PostgreSQL refuses a prepared statement whose columns are no longer what they were (0A000, "cached plan must not
+ * change result type"), so that they cannot change unnoticed; a pooler that prepares it again on another connection does not (docs/instances.md).
  */
 export class PreparedQuery extends (pg.Query as unknown as DriverQuery) {
   #described: Described | undefined
@@ -47,24 +51,25 @@ export class PreparedQuery extends (pg.Query as unknown as DriverQuery) {
 
   override submit(connection: pg.Connection): Error | null {
     this.#described = describedOn(connection)
-    this.#columns = this.name === undefined ? undefined : this.#described.columns.get(this.name)
-    return super.submit(this.#columns === undefined ? connection : this.#described.taciturn)
+    this.#columns = this.name === undefined ? undefined : this.#described.statements.get(this.name)
+    return super.submit(this.#columns === undefined ? connection : this.#described.withoutDescribe)
   }
 
-  handleRowDescription({ fields }: Readonly<{ fields: readonly pg.FieldDef[] }>): void {
-    const names = fields.map(({ name }) => name)
-    const parsers = fields.map(({ dataTypeID }) => columnTypes.getTypeParser(dataTypeID, 'text'))
-    this.#columns = { names, parsers, blank: Object.fromEntries(names.map((name) => [name, null])) }
-    if (this.name !== undefined) this.#described?.columns.set(this.name, this.#columns)
+  override handleRowDescription({ fields }: Readonly<{ fields: readonly pg.FieldDef[] }>): void {
+    const columns = fields.map(({ name, dataTypeID }) => ({ name, parse: columnTypes.getTypeParser(dataTypeID, 'text') }))
+    this.#columns = { columns, blank: Object.fromEntries(columns.map(({ name }) => [name, null])) }
+    if (this.name !== undefined) this.#described?.statements.set(this.name, this.#columns)
   }
 
-  handleDataRow({ fields }: Readonly<{ fields: readonly (string | null)[] }>): void {
-    const { names, parsers, blank } = this.#columns as Columns
+  override handleDataRow({ fields }: Readonly<{ fields: readonly (string | null)[] }>): void {
+    if (this.#failure !== undefined) return
+    const { columns, blank } = this.#columns as Columns
     const row = { ...blank }
     try {
       for (let place = 0; place < fields.length; place++) {
-        const text = fields[place]
-        if (typeof text === 'string') row[names[place] as string] = parsers[place]?.(text)
+        const text = fields[place] as string | null
+        const { name, parse } = columns[place] as Column
+        if (text !== null) row[name] = parse(text)
       }
       this.#rows.push(row)
     } catch (error) {
@@ -72,14 +77,15 @@ export class PreparedQuery extends (pg.Query as unknown as DriverQuery) {
     }
   }
 
-  handleCommandComplete(): void {}
+  /** Nobody asks how many rows there were. */
+  override handleCommandComplete(): void {}
 
-  handleReadyForQuery(): void {
+  override handleReadyForQuery(): void {
     this.callback(this.#failure, this.#rows)
   }
 }
 
-/** What pg.Query has, and its types do not tell. */
+/** Of pg itself, and not documented. */
 type DriverQuery = new (
   text: string,
   values: unknown[],
@@ -88,4 +94,8 @@ type DriverQuery = new (
   name: string | undefined
   readonly callback: Answer
   submit(connection: pg.Connection): Error | null
+  handleRowDescription(message: Readonly<{ fields: readonly pg.FieldDef[] }>): void
+  handleDataRow(message: Readonly<{ fields: readonly (string | null)[] }>): void
+  handleCommandComplete(): void
+  handleReadyForQuery(): void
 }

@@ -207,20 +207,23 @@ function preparedRunner({ connect, pipelines, writers, named }: Ways): RunPrepar
     return runAhead(statement, kind) ?? runAlone(statement)
   }
   return async (statement) => {
-    const startedIn = generation
-    try {
-      return await run(statement)
-    } catch (error) {
-      // A single statement that failed has changed nothing.
-      if (isStalePlan(error)) generation = Math.max(generation, startedIn + 1)
-      else if (!isDeadlock(error)) {
-        // Else its stack tells where the answer was read, and not who asked.
-        if (error instanceof Error) Error.captureStackTrace(error)
-        throw error
+    for (let again = false; ; again = true) {
+      const startedIn = generation
+      try {
+        return await run(statement)
+      } catch (error) {
+        // A single statement that failed has changed nothing.
+        if (!again && isStalePlan(error)) generation = Math.max(generation, startedIn + 1)
+        else if (again || !isDeadlock(error)) throw toldByWhoAsked(error)
       }
-      return run(statement)
     }
   }
+}
+
+/** With the stack of who asked, in place of that of where the answer was read. */
+function toldByWhoAsked(error: unknown): unknown {
+  if (error instanceof pg.DatabaseError) Error.captureStackTrace(error)
+  return error
 }
 
 /** "cached plan must not change result type", in whatever language the server says so. */
