@@ -8,16 +8,30 @@ export type Statement = Readonly<{ name?: string; text: string; values: unknown[
 
 type Answer = (error: unknown, rows: Row[]) => void
 
-type Column = Readonly<{ name: string; parse: (text: string) => unknown }>
-type Columns = Readonly<{
-  columns: readonly Column[]
-  /** A row of nothing but nulls. */
-  blank: Row
-}>
+type ReadRow = (texts: readonly (string | null)[]) => Row
+
+/** By the names and types of the columns. They are those of our own statements, so that there are never many. */
+const readers = new Map<string, ReadRow>()
+
+/**
+ * What makes a row of the texts of its columns. It is code made for these columns, whose names no request can choose: filling in a copy of an empty row,
+ * property by property, cost a tenth more of a page of 100 tasks.
+ */
+function rowReader(fields: readonly pg.FieldDef[]): ReadRow {
+  const key = JSON.stringify(fields.map(({ name, dataTypeID }) => [name, dataTypeID]))
+  let read = readers.get(key)
+  if (read === undefined) {
+    const parsers = fields.map(({ dataTypeID }) => columnTypes.getTypeParser(dataTypeID, 'text'))
+    const columns = fields.map(({ name }, place) => `${JSON.stringify(name)}: texts[${place}] === null ? null : parsers[${place}](texts[${place}])`)
+    read = new Function('parsers', `return (texts) => ({ ${columns.join(', ')} })`)(parsers) as ReadRow
+    readers.set(key, read)
+  }
+  return read
+}
 
 type Described = Readonly<{
   /** By the name of the statement. */
-  statements: Map<string, Columns>
+  statements: Map<string, ReadRow>
   /** The connection as it is, but it sends no Describe. */
   withoutDescribe: pg.Connection
 }>
@@ -40,7 +54,7 @@ function describedOn(connection: pg.Connection): Described {
  */
 export class PreparedQuery extends (pg.Query as unknown as DriverQuery) {
   #described: Described | undefined
-  #columns: Columns | undefined
+  #readRow: ReadRow | undefined
   readonly #rows: Row[] = []
   #failure: unknown
 
@@ -52,27 +66,19 @@ export class PreparedQuery extends (pg.Query as unknown as DriverQuery) {
 
   override submit(connection: pg.Connection): Error | null {
     this.#described = describedOn(connection)
-    this.#columns = this.name === undefined ? undefined : this.#described.statements.get(this.name)
-    return super.submit(this.#columns === undefined ? connection : this.#described.withoutDescribe)
+    this.#readRow = this.name === undefined ? undefined : this.#described.statements.get(this.name)
+    return super.submit(this.#readRow === undefined ? connection : this.#described.withoutDescribe)
   }
 
   override handleRowDescription({ fields }: Readonly<{ fields: readonly pg.FieldDef[] }>): void {
-    const columns = fields.map(({ name, dataTypeID }) => ({ name, parse: columnTypes.getTypeParser(dataTypeID, 'text') }))
-    this.#columns = { columns, blank: Object.fromEntries(columns.map(({ name }) => [name, null])) }
-    if (this.name !== undefined) this.#described?.statements.set(this.name, this.#columns)
+    this.#readRow = rowReader(fields)
+    if (this.name !== undefined) this.#described?.statements.set(this.name, this.#readRow)
   }
 
   override handleDataRow({ fields }: Readonly<{ fields: readonly (string | null)[] }>): void {
     if (this.#failure !== undefined) return
-    const { columns, blank } = this.#columns as Columns
-    const row = { ...blank }
     try {
-      for (let place = 0; place < fields.length; place++) {
-        const text = fields[place] as string | null
-        const { name, parse } = columns[place] as Column
-        if (text !== null) row[name] = parse(text)
-      }
-      this.#rows.push(row)
+      this.#rows.push((this.#readRow as ReadRow)(fields))
     } catch (error) {
       this.#failure = error
     }
