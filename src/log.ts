@@ -26,7 +26,7 @@ const INFO = 30
 /** Characters and time after which lines are written. */
 const LONGEST_BATCH = 16_384
 const BATCH_MILLISECONDS = 50
-/** Bytes that wait while nothing can be written; what comes then is lost. */
+/** Bytes that wait while nothing can be written; batches that come then are lost. */
 const LONGEST_BACKLOG = 1_048_576
 
 /** A logger to standard output: a JSON line each, or readable lines in a terminal. */
@@ -53,12 +53,14 @@ export function createLogger({ level, pretty }: Config['log']): Logger {
 /**
  * Ordinary lines are written together: one write for each cost an eighth of all CPU under load. Warnings and errors take them along at once, and so
  * does the end of the process, so that only a killed one loses its last ordinary lines. They are put together here, since sonic-boom measures all that
- * wait there with each line that comes: that was half of what a line costs. A full disk and a reader that has gone cost lines, never
- * requests (test/http/unwritable-log.test.ts).
+ * wait there with each line that comes: that was half of what a line costs by itself. A full disk and a reader that has gone cost lines, never
+ * requests (test/log.test.ts, test/http/unwritable-log.test.ts).
  */
 function standardOutput(): DestinationStream {
   const output = pino.destination({ sync: true, maxLength: LONGEST_BACKLOG })
   output.on('error', () => undefined)
+  // It does not try to write what waits when it drops what comes: that would stay so for ever.
+  output.on('drop', () => output.write(''))
   let lines = ''
   let timer: NodeJS.Timeout | undefined
   const flush = () => {

@@ -66,6 +66,12 @@ for (const pipeline of [false, true]) {
       t.equal(await describedBy(async () => t.strictSame(await later(), [[rowOf(1)], [], Array(3).fill(rowOf(3))].map(answer))), 0)
     })
 
+    await t.test('takes columns by whatever name', async (t) => {
+      const name = `a"b'c\\d\${e}\n\u2028/*\`]`
+      const named = { name: 'named', text: `select 1 as "${name.replaceAll('"', '""')}"`, values: [] }
+      t.strictSame(await askAll(named, named), Array(2).fill(answer([{ [name]: 1 }])))
+    })
+
     await t.test('has them described on each connection', async (t) => {
       const other = await connect()
       t.equal(await other.describedBy(() => other.ask(KINDS)), 1)
@@ -109,7 +115,9 @@ for (const pipeline of [false, true]) {
       pg.types.setTypeParser(MACADDR as never, (text: string) => {
         throw new TypeError(text)
       })
-      const address = { name: 'address', text: "select macaddr '08:00:2b:01:02:00' as address union all select '08:00:2b:01:02:01'", values: [] }
+      // How a column is read is kept by its name and type.
+      const text = `select macaddr '08:00:2b:01:02:00' as "address ${pipeline}" union all select '08:00:2b:01:02:01'`
+      const address = { name: 'address', text, values: [] }
       for (let time = 0; time < 2; time++) await t.rejects(ask(address), new TypeError('08:00:2b:01:02:00'))
       t.strictSame(await ask({ ...KINDS, values: [1] }), [rowOf(1)])
     })
