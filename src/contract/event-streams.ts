@@ -9,9 +9,9 @@ const HEARTBEAT_MILLISECONDS = 15_000
 const reconnection = () => 500 + Math.floor(Math.random() * 1500)
 
 export const EVENT_STREAM_HEADERS = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
+  'content-type': 'text/event-stream; charset=utf-8',
   // nginx would hold events back until its buffer is full.
-  'X-Accel-Buffering': 'no',
+  'x-accel-buffering': 'no',
 }
 
 const open = new WeakMap<Server, Set<EventFrames>>()

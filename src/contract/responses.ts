@@ -70,7 +70,9 @@ export function rendererOf(operation: Operation, serializers: Serializers): Rend
   const byStatus = new Map(
     [...operation.responses].map(([status, response]) => {
       const constants = Object.fromEntries(
-        Object.entries(response.headers ?? {}).flatMap(([name, { schema }]) => (schema.const === undefined ? [] : [[name, String(schema.const)]])),
+        Object.entries(response.headers ?? {}).flatMap(([name, { schema }]) =>
+          schema.const === undefined ? [] : [[name.toLowerCase(), String(schema.const)]],
+        ),
       )
       const events = response.content?.['text/event-stream']?.schema
       const schema = response.content?.['application/json']?.schema ?? events
@@ -78,6 +80,8 @@ export function rendererOf(operation: Operation, serializers: Serializers): Rend
         status,
         {
           constants,
+          // Fastify would make these anew for each answer.
+          namesSent: new Map(Object.keys(response.headers ?? {}).map((name) => [name, name.toLowerCase()])),
           serialize: schema && serializers.of(schema),
           streams: events !== undefined,
           links: 'Link' in (response.headers ?? {}),
@@ -90,19 +94,20 @@ export function rendererOf(operation: Operation, serializers: Serializers): Rend
   return (request, { status, body, headers }) => {
     const response = byStatus.get(status)
     if (response === undefined) throw new Error(`${operation.id} answered ${status}, which openapi.yaml does not describe.`)
-    const sent: Record<string, string> = { ...response.constants, ...headers }
+    const sent: Record<string, string> = { ...response.constants }
+    for (const name in headers) sent[response.namesSent.get(name) ?? name] = headers[name] as string
 
     const ifNoneMatch = request.headers['if-none-match']
     if (answers304 && status === 200 && ifNoneMatch !== undefined && headers?.['ETag'] !== undefined && namesTag(ifNoneMatch, headers['ETag'])) {
       return { status: 304, headers: sent, body: undefined }
     }
-    if (status === 503) sent['Retry-After'] = '1'
+    if (status === 503) sent['retry-after'] = '1'
     const { nextCursor = null } = response.links ? (body as { nextCursor: string | null }) : {}
-    if (nextCursor !== null) sent['Link'] = linkTo(request, nextCursor)
+    if (nextCursor !== null) sent['link'] = linkTo(request, nextCursor)
     if (response.serialize === undefined) return { status, headers: sent, body: undefined }
     if (response.streams)
       return { status, headers: { ...sent, ...EVENT_STREAM_HEADERS }, body: framesOf(request, body as EventStream, response.serialize) }
-    sent['Content-Type'] = 'application/json; charset=utf-8'
+    sent['content-type'] = 'application/json; charset=utf-8'
     return { status, headers: sent, body: response.serialize(body) }
   }
 }

@@ -14,7 +14,7 @@ type ReadRow = (texts: readonly (string | null)[]) => Row
 const readers = new Map<string, ReadRow>()
 
 /**
- * What makes a row of the texts of its columns. It is code made for these columns, in which each name is a literal, whatever it holds
+ * What makes a row of the texts of its columns. It is code made for these columns, in which each name is a literal
  * (test/database/prepared-query.test.ts): filling in a copy of an empty row, property by property, cost a tenth more of a page of 100 tasks.
  */
 function rowReader(fields: readonly pg.FieldDef[]): ReadRow {

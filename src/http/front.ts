@@ -2,12 +2,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Lifecycle } from '../context.ts'
 import { malformed, Problem } from '../problem.ts'
 
-/** For answers that no browser shows; the pages under /docs bring a policy of their own. */
+/**
+ * For answers that no browser shows; the pages under /docs bring a policy of their own. Fastify sends names in lower case, and would have to make such
+ * ones anew for each answer.
+ */
 export const SECURITY_HEADERS = {
-  'X-Content-Type-Options': 'nosniff',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Resource-Policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
 } as const
 
 const MOST_HEADERS = 100
@@ -22,7 +25,7 @@ const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?$/
 export function sendFrontHeaders(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS)
-    reply.header('X-Request-Id', request.id)
+    reply.header('x-request-id', request.id)
     // Absent where no operation was found.
     const operation = request.routeOptions.config?.operation
     if (operation !== undefined) reply.headers(operation.deprecation)

@@ -61,7 +61,7 @@ export async function limitRequests(
     settle(count(user, request.principal.id, reply), (error) => done(error ?? null, payload))
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    const refused = !reply.hasHeader('RateLimit') && bringsToken(request) && reply.statusCode < 500
+    const refused = !reply.hasHeader('ratelimit') && bringsToken(request) && reply.statusCode < 500
     if (!refused || !isLimited(request)) return done(null, payload)
     const instead = (problem: Problem | undefined) => {
       if (problem === undefined) return done(null, payload)
@@ -104,8 +104,8 @@ function announce(policies: readonly Policy[], windows: readonly Window[], reply
     const { requests, milliseconds } = windows[index] as Window
     return { name, left: Math.max(0, quota - requests), exhausted: requests > quota, seconds: Math.max(1, Math.ceil(milliseconds / 1000)) }
   })
-  reply.header('RateLimit-Policy', policies.map(({ header }) => header).join(', '))
-  reply.header('RateLimit', states.map(({ name, left, seconds }) => `"${name}";r=${left};t=${seconds}`).join(', '))
+  reply.header('ratelimit-policy', policies.map(({ header }) => header).join(', '))
+  reply.header('ratelimit', states.map(({ name, left, seconds }) => `"${name}";r=${left};t=${seconds}`).join(', '))
   const waits = states.flatMap(({ exhausted, seconds }) => (exhausted ? [seconds] : []))
   if (waits.length === 0) return undefined
   for (const [index, { name, refusals }] of policies.entries()) if (states[index]?.exhausted === true) refusals.add(name, 'refused')
