@@ -19,8 +19,8 @@ type Purpose = Readonly<{
   silence: number
   /** How many statements may wait on one connection. */
   waiting: number
-  /** While fewer than so many wait on a connection, those of one turn of the event loop are sent there together, and then where the fewest wait. */
-  together: number
+  /** Milliseconds. Everything is sent on one connection until a statement there has waited for so long; only then is another taken. */
+  patience: number
 }>
 
 /** A connection, and when each of the statements was sent that are not answered yet, oldest first: answers come in this order. */
@@ -30,7 +30,7 @@ type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
  * A few connections on which single prepared statements are sent one behind the other, without waiting for the answers in between: no connection is
  * checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a transaction of its own, and answered
  * when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
- * A connection is made when there is more to do than for those that there are.
+ * Another connection is made when those that there are do not keep up.
  */
 export class Pipelines {
   readonly #settings: pg.ClientConfig
@@ -54,14 +54,12 @@ export class Pipelines {
 
   /** Undefined when no connection is up or all are busy, for the caller to take the pool. */
   run(statement: Statement): Promise<unknown[]> | undefined {
-    const gathering = this.#gathering()
-    const pipeline = gathering ?? this.#leastBusy()
-    const isBusy = gathering === undefined && (pipeline === undefined || pipeline.sent.length > 0)
-    if (isBusy && this.#connecting.length < this.#pipelines.length) this.#connect(this.#connecting.length)
+    const now = performance.now()
+    const pipeline = this.#next(now)
     if (pipeline === undefined || pipeline.sent.length >= this.#purpose.waiting) return undefined
     const { client, sent } = pipeline
     this.#gather(client.connection.stream)
-    sent.push(performance.now())
+    sent.push(now)
     return new Promise((resolve, reject) => {
       const query = new PreparedQuery(statement, (error, rows) => {
         sent.shift()
@@ -72,17 +70,15 @@ export class Pipelines {
     })
   }
 
-  /** What has statements of this turn already, and room for more. */
-  #gathering(): Pipeline | undefined {
-    for (const pipeline of this.#pipelines)
-      if (pipeline !== undefined && pipeline.client.connection.stream.writableCorked > 0 && pipeline.sent.length < this.#purpose.together)
-        return pipeline
-    return undefined
-  }
-
-  #leastBusy(): Pipeline | undefined {
+  /** The first that is quick enough, so that many statements share a packet, and few processes of PostgreSQL the cores; else where the fewest wait. */
+  #next(now: number): Pipeline | undefined {
     let least: Pipeline | undefined
-    for (const pipeline of this.#pipelines) if (pipeline !== undefined && pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
+    for (const pipeline of this.#pipelines) {
+      if (pipeline === undefined) continue
+      if ((pipeline.sent[0] ?? Infinity) > now - this.#purpose.patience) return pipeline
+      if (pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
+    }
+    if (this.#connecting.length < this.#pipelines.length) this.#connect(this.#connecting.length)
     return least
   }
 

@@ -25,8 +25,8 @@ const STATEMENT_TIMEOUT = 1800
 const LOCK_TIMEOUT = 1300
 /** Of single writes, several of which share a connection: whoever waits longer goes on alone. */
 const SHORT_LOCK_TIMEOUT = 100
-/** With more of them behind each other, those that come last would wait while other connections have nothing to do. */
-const READS_TOGETHER = 16
+/** Milliseconds: far more than a read takes that has to wait for neither disk nor core. */
+const READ_PATIENCE = 10
 /** How many single writes one connection is sent at once. What is given up of them may still be carried out, as after any connection that is lost. */
 const MOST_WRITES_AHEAD = 4
 /** Below what load balancers usually wait for an answer. */
@@ -94,7 +94,7 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
   const notifications = listen(sessionSettings(config.listenUrl), logger)
   const named = config.preparedStatements
   // A general plan that is not kept is only a worse one.
-  const reading = { Client: named ? IndexReadingClient : UtcClient, silence: TURN_LIMIT, waiting: Infinity, together: READS_TOGETHER }
+  const reading = { Client: named ? IndexReadingClient : UtcClient, silence: TURN_LIMIT, waiting: Infinity, patience: READ_PATIENCE }
   const openReaders = (size: number) => (config.pipelines > 0 ? new Pipelines(size, settings, reading, logger) : undefined)
   const pipelines = openReaders(config.pipelines)
   const writing = {
@@ -102,7 +102,7 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
     silence: TURN_LIMIT,
     waiting: MOST_WRITES_AHEAD,
     // Each waits for its commit.
-    together: 1,
+    patience: 0,
     needs: { check: givesUpLocks, otherwise: 'writes without pipelines, because a lock_timeout was passed over' },
   }
   const writers =
