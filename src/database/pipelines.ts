@@ -30,7 +30,7 @@ type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
  * A few connections on which single prepared statements are sent one behind the other, without waiting for the answers in between: no connection is
  * checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a transaction of its own, and answered
  * when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
- * Another connection is made when those that there are do not keep up.
+ * A connection is made when there is more to do than for those that there are, so that it is there when another falls behind.
  */
 export class Pipelines {
   readonly #settings: pg.ClientConfig
@@ -56,6 +56,8 @@ export class Pipelines {
   run(statement: Statement): Promise<unknown[]> | undefined {
     const now = performance.now()
     const pipeline = this.#next(now)
+    const isBusy = pipeline === undefined || pipeline.sent.length > 0
+    if (isBusy && this.#connecting.length < this.#pipelines.length) this.#connect(this.#connecting.length)
     if (pipeline === undefined || pipeline.sent.length >= this.#purpose.waiting) return undefined
     const { client, sent } = pipeline
     this.#gather(client.connection.stream)
@@ -78,7 +80,6 @@ export class Pipelines {
       if ((pipeline.sent[0] ?? Infinity) > now - this.#purpose.patience) return pipeline
       if (pipeline.sent.length < (least?.sent.length ?? Infinity)) least = pipeline
     }
-    if (this.#connecting.length < this.#pipelines.length) this.#connect(this.#connecting.length)
     return least
   }
 

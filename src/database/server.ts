@@ -20,6 +20,8 @@ type ServerConfig = Extract<DatabaseConfig, { kind: 'server' }>
  */
 const TURN_LIMIT = 1900
 const CONNECT_TIMEOUT = 1000
+/** Firewalls forget a connection after some minutes of silence, without a word. */
+const KEEP_ALIVE = 60_000
 const STATEMENT_TIMEOUT = 1800
 /** Above PostgreSQL's deadlock_timeout of a second, so that a deadlock is told from a long wait. */
 const LOCK_TIMEOUT = 1300
@@ -44,6 +46,7 @@ export function sessionSettings(url: string): pg.ClientConfig {
     connectionString: url,
     types: columnTypes,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
   }
 }
