@@ -20,6 +20,8 @@ export function endOnSignals(logger: Logger, end: () => Promise<void>): void {
     logger.info(`${signal}: finishing what is running`)
     await end()
     logger.info('stopped')
+    // All is done and answered. What still waits now, such as for a collector of traces that does not answer, is not worth more time.
+    process.exit(0)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)

@@ -22,9 +22,8 @@ async function main(): Promise<void> {
   const metrics = config.metrics && new (await import('./metrics/metrics.ts')).Metrics(database, context.jobs)
   const closeMetrics = config.metrics && (await metrics?.serve(config.metrics, logger))
   // While the database is away, nothing else keeps the process alive.
-  const alive = setInterval(() => undefined, DAY_MILLISECONDS)
+  setInterval(() => undefined, DAY_MILLISECONDS)
   endOnSignals(logger, async () => {
-    clearInterval(alive)
     // Waits for the jobs that run.
     await database.close()
     await closeMetrics?.()

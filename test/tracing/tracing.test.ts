@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import { createDatabase, EMBEDDED, embeddedDirectory, PASSWORD } from '../support/app.ts'
@@ -103,6 +104,41 @@ t.test('tracing', async (t) => {
 
   t.test('the server ends in time', async (t) => {
     t.equal(await server.end('SIGTERM'), 0)
+  })
+})
+
+t.test('when the process ends', async (t) => {
+  const database = await createDatabase(t)
+  /** A server that keeps its spans for longer than the test takes, and the id of a request to it. */
+  const startTraced = async (collector: string) => {
+    const environment = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
+    const server = await startServer(t, { ...environment, OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_BSP_SCHEDULE_DELAY: '600000' })
+    const { headers } = await fetch(`${server.url}/api/v1/health`)
+    return { server, requestId: headers.get('x-request-id') }
+  }
+
+  await t.test('what it has kept of its spans is sent', async (t) => {
+    const collector = await startCollector(t)
+    const { server, requestId } = await startTraced(collector.url)
+    t.same(collector.spans, [])
+    t.equal(await server.end('SIGTERM'), 0)
+    t.same(
+      collector.spans.map(({ attributes }) => attributes['docket.request_id']),
+      [requestId],
+    )
+  })
+
+  await t.test('a collector that takes spans and never answers does not keep it', async (t) => {
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => void sockets.push(socket.on('error', () => undefined)))
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    })
+    const { server } = await startTraced(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+    t.equal(await server.end('SIGTERM'), 0)
+    t.ok(sockets.length > 0, 'it was asked')
   })
 })
 
