@@ -26,7 +26,8 @@ async function main(): Promise<void> {
   const closeMetrics = config.metrics && (await metrics?.serve(config.metrics, logger))
   const closeSilentConnections = watchSilentConnections(app.server)
   await app.listen({
-    host: config.host,
+    // For ::1 Fastify would make a second server, which has none of the guards of app.server, and which app.close() does not wait for.
+    host: config.host === 'localhost' ? '127.0.0.1' : config.host,
     port: config.port,
     listenTextResolver: (address) => `Docket listens on ${address}`,
   })

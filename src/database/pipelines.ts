@@ -30,7 +30,7 @@ type Pipeline = Readonly<{ client: pg.Client; sent: number[] }>
  * A few connections on which single prepared statements are sent one behind the other, without waiting for the answers in between: no connection is
  * checked out and fewer packets travel, which halves the cost of a read by key on both sides. Each statement is a transaction of its own, and answered
  * when that is committed. Nothing may run here that takes long or waits for a lock for long: it would hold up all that come behind it.
- * A connection is made when there is more to do than for those that there are, so that it is there when another falls behind.
+ * Another connection is made whenever a statement is sent behind others, so that it is there when one falls behind.
  */
 export class Pipelines {
   readonly #settings: pg.ClientConfig
