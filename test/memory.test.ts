@@ -2,11 +2,10 @@ import { getHeapSpaceStatistics } from 'node:v8'
 import t from 'tap'
 import { releaseMemory } from '../src/memory.ts'
 import { samplesOf, valueIn } from './metrics/exposition.ts'
-import { createDatabase, embeddedDirectory } from './support/app.ts'
+import { databaseEnvironment, EMBEDDED } from './support/app.ts'
 import { until } from './support/jobs.ts'
 import { type ServerProcess, startServer, startWorker } from './support/process.ts'
 
-const AUTH_SECRET = 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa'
 /** What V8 keeps of room for young objects when it has given back the rest, in bytes, is less; what a start leaves is more than ten times as much. */
 const LITTLE = 4 * 2 ** 20
 
@@ -22,17 +21,13 @@ t.test('what a start has opened for young objects is given back', async (t) => {
 })
 
 t.test('a server and a worker do so once they have started', async (t) => {
-  const database = await createDatabase(t)
-  const environment = {
-    ...(database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }),
-    METRICS_PORT: '0',
-  }
+  const environment = { ...(await databaseEnvironment(t)), METRICS_PORT: '0' }
   const roomOf = async ({ output }: ServerProcess) => {
     const url = /Metrics: (http:\S+)\/metrics/.exec(output())?.[1]
     return valueIn(samplesOf(await (await fetch(`${url}/metrics`)).text()), 'nodejs_heap_space_size_total_bytes', { space: 'new' }) ?? Number.NaN
   }
   // The embedded database has no worker beside the server.
-  for (const start of database === undefined ? [startServer] : [startServer, startWorker]) {
+  for (const start of EMBEDDED ? [startServer] : [startServer, startWorker]) {
     const process = await start(t, environment)
     await until(async () => (await roomOf(process)) <= LITTLE)
     t.ok(process.running())

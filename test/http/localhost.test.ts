@@ -1,9 +1,7 @@
 import t from 'tap'
-import { createDatabase, EMBEDDED, embeddedDirectory } from '../support/app.ts'
+import { databaseEnvironment } from '../support/app.ts'
 import { startServer } from '../support/process.ts'
 import { exchange } from './raw.ts'
-
-const AUTH_SECRET = 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa'
 
 /** As on most machines, where it is ::1 as well; that one cannot be counted on where the tests run. */
 const TWO_ADDRESSES = `
@@ -14,9 +12,8 @@ const TWO_ADDRESSES = `
     host === 'localhost' && options.all ? callback(null, addresses) : lookup(host, options, callback)`
 
 t.test('where localhost has two addresses, the server is the same wherever it listens', async (t) => {
-  const database = EMBEDDED ? undefined : await createDatabase(t)
   const server = await startServer(t, {
-    ...(database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }),
+    ...(await databaseEnvironment(t)),
     HOST: 'localhost',
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(TWO_ADDRESSES)}`,
   })

@@ -1,12 +1,11 @@
 import t from 'tap'
-import { createDatabase, EMBEDDED, embeddedDirectory, PASSWORD } from '../support/app.ts'
+import { databaseEnvironment, EMBEDDED, PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { until } from '../support/jobs.ts'
 import { type ServerProcess, startServer, startWorker } from '../support/process.ts'
 import { having, type Sample, samplesOf, valueIn } from './exposition.ts'
 import { queries, selectorsOf } from './queries.ts'
 
-const AUTH_SECRET = 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa'
 const TOKEN = 'eight-times-two-or-more'
 const DURATIONS = 'docket_http_request_duration_seconds'
 /** What Prometheus and its configuration add to each series, and the edges of buckets. */
@@ -15,9 +14,7 @@ const ADDED = new Set(['job', 'instance', 'le'])
 const metricsUrl = ({ output }: ServerProcess) => /Metrics: (http:\S+)\/metrics/.exec(output())?.[1]
 
 t.test('metrics', async (t) => {
-  const database = await createDatabase(t)
-  const where = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
-  const environment = { ...where, METRICS_PORT: '0', METRICS_TOKEN: TOKEN }
+  const environment = { ...(await databaseEnvironment(t)), METRICS_PORT: '0', METRICS_TOKEN: TOKEN }
   const server = await startServer(t, environment)
   const get = (path: string, headers = {}, process = server) => fetch(`${metricsUrl(process)}${path}`, { headers })
   const scrape = async (process = server): Promise<Sample[]> =>

@@ -14,6 +14,7 @@ import { databaseUrl, execute, TEMPLATE } from './postgres.ts'
 import { temporaryFolder } from './process.ts'
 
 export const PASSWORD = 'correct horse battery staple'
+export const AUTH_SECRET = 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo'
 
 /** Somebody who has registered, with a token. */
 export type Person = Readonly<{
@@ -63,6 +64,12 @@ export function embeddedDirectory(t: Test): string {
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   cpSync(EMBEDDED_TEMPLATE, directory, { recursive: true })
   return directory
+}
+
+/** What a process needs of the environment for a database of its own, which is migrated and goes with the test. */
+export async function databaseEnvironment(t: Test): Promise<Record<string, string>> {
+  const url = await createDatabase(t)
+  return url === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: url, AUTH_SECRET }
 }
 
 /**
@@ -129,7 +136,7 @@ export async function startApp(t: Test, overrides: Record<string, string> = {}, 
 export function testConfig(databaseUrl: string | undefined, overrides: Record<string, string> = {}): Config {
   const settings = readConfig({
     NODE_ENV: 'test',
-    AUTH_SECRET: 'Zm9yIHRlc3RzIG9ubHksIGJ1dCBsb25nIGFuZCByYW5kb20gZW5vdWdo',
+    AUTH_SECRET,
     ARGON2_MEMORY_KIB: '1024',
     ARGON2_ITERATIONS: '1',
     JOBS: 'off',

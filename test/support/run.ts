@@ -19,7 +19,7 @@ const files = process.argv
 /** Of the docs pages and of the client's package no part depends on the database, the faults bring their own, and several instances need a server. */
 const WITH_DATABASE = ['test/*.test.ts', 'test/!(docs|faults|instances|sdk)/**/*.test.ts']
 
-/** Tests of the embedded database end before they would gain from compiling its WebAssembly again, and better, which took a fifth of their time. */
+/** Tests end before they would gain from compiling the embedded database's WebAssembly again, and better, which took those of lists and tasks a fifth of their time. */
 const EMBEDDED = ['--node-arg=--liftoff-only']
 
 /** Where Node.js keeps what it has made of modules: all test files load the same ones, and so do all servers that they start. */

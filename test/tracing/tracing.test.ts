@@ -2,22 +2,19 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
-import { createDatabase, EMBEDDED, embeddedDirectory, PASSWORD } from '../support/app.ts'
+import { AUTH_SECRET, databaseEnvironment, EMBEDDED, PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { until } from '../support/jobs.ts'
 import { startServer, temporaryFolder } from '../support/process.ts'
 import { type CollectedSpan, startCollector } from './collector.ts'
 
-const AUTH_SECRET = 'q9Wf3kTz7LxV1mPbR8sYcD2gH5jN6uEa'
 const [SERVER, CLIENT] = [2, 3]
 const ERROR = 2
 
 t.test('tracing', async (t) => {
-  const database = await createDatabase(t)
-  const environment = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
   const collector = await startCollector(t)
   const server = await startServer(t, {
-    ...environment,
+    ...(await databaseEnvironment(t)),
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_SERVICE_NAME: 'docket-here',
     OTEL_BSP_SCHEDULE_DELAY: '50',
@@ -108,10 +105,9 @@ t.test('tracing', async (t) => {
 })
 
 t.test('when the process ends', async (t) => {
-  const database = await createDatabase(t)
   /** A server that keeps its spans for longer than the test takes, and the id of a request to it. */
   const startTraced = async (collector: string) => {
-    const environment = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
+    const environment = await databaseEnvironment(t)
     const server = await startServer(t, { ...environment, OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_BSP_SCHEDULE_DELAY: '600000' })
     const { headers } = await fetch(`${server.url}/api/v1/health`)
     return { server, requestId: headers.get('x-request-id') }
@@ -143,11 +139,9 @@ t.test('when the process ends', async (t) => {
 })
 
 t.test('neither metrics nor tracing are loaded unless they are asked for', async (t) => {
-  const database = await createDatabase(t)
-  const environment = database === undefined ? { DATA_DIR: embeddedDirectory(t) } : { DATABASE_URL: database, AUTH_SECRET }
   const folder = mkdtempSync(path.join(temporaryFolder(t), 'coverage-'))
   const server = await startServer(t, {
-    ...environment,
+    ...(await databaseEnvironment(t)),
     OTEL_SERVICE_NAME: 'docket-here',
     METRICS_TOKEN: 'eight-times-two-or-more',
     NODE_V8_COVERAGE: folder,
