@@ -127,9 +127,15 @@ export function invalid(errors: readonly InvalidField[], code: 'VALIDATION_FAILE
         ? '1 invalid field'
         : `${errors.length} invalid fields`
   return new Problem(code, `The ${where} has ${count}.`, {
-    errors: errors.slice(0, MOST_ERRORS),
+    errors: errors.slice(0, MOST_ERRORS).map((error) => ({ ...error, path: shortened(error.path) })),
   })
 }
+
+/** A reference token of a JSON Pointer (RFC 6901 §3). */
+export const pointerTo = (name: string) => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+/** As long as the document allows, and neither an escape nor a character is cut in two. */
+const shortened = (path: string) => path.slice(0, 512).replace(/~$/, '').toWellFormed()
 
 export const invalidField = (part: InvalidField['in'], path: string, code: string, message: string) => invalid([{ in: part, path, code, message }])
 

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { invalid, invalidField, malformed, Problem } from '../problem.ts'
+import { invalid, invalidField, malformed, Problem, pointerTo } from '../problem.ts'
 import { SpecError } from './spec.ts'
 
 /** RFC 8259 §8.1: UTF-8, and nothing that is not. */
@@ -78,8 +78,7 @@ function decode(body: Buffer): string {
 
 /** @param code as the operation answers what breaks its schema */
 function holdsNul(part: 'body' | 'query', name: string, code: 'VALIDATION_FAILED' | 'MALFORMED_REQUEST'): Problem {
-  const path = `/${name.replaceAll('\0', '').slice(0, 256)}`
-  return invalid([{ in: part, path, code: 'characters', message: 'must not hold the NUL character' }], code)
+  return invalid([{ in: part, path: pointerTo(name.replaceAll('\0', '')), code: 'characters', message: 'must not hold the NUL character' }], code)
 }
 
 /**
@@ -88,7 +87,7 @@ function holdsNul(part: 'body' | 'query', name: string, code: 'VALIDATION_FAILED
  */
 function requireUnambiguous(text: string): void {
   const names: Set<string>[] = []
-  let string = ''
+  let string: string | undefined
   for (let index = 0; index < text.length; index += 1) {
     const character = text[index]
     if (character === '"') {
@@ -99,10 +98,13 @@ function requireUnambiguous(text: string): void {
       if (names.push(new Set()) > DEEPEST) throw malformed(`The body is nested deeper than ${DEEPEST} levels.`)
     } else if (character === ']' || character === '}') names.pop()
     else if (character === ':') {
-      const name = string.includes('\\') ? JSON.parse(`"${string}"`) : string
       const known = names.at(-1)
-      if (known?.has(name)) throw malformed('The body names the same field twice.')
-      known?.add(name)
+      if (known === undefined || string === undefined) throw malformed('The body is not valid JSON.')
+      const name = string.includes('\\') ? JSON.parse(`"${string}"`) : string
+      // Whatever is no JSON: no string is read twice.
+      string = undefined
+      if (known.has(name)) throw malformed('The body names the same field twice.')
+      known.add(name)
     }
   }
 }
@@ -110,14 +112,14 @@ function requireUnambiguous(text: string): void {
 /** PostgreSQL stores no NUL, and would store U+FFFD in place of a lone surrogate. */
 function requireSound(value: unknown, path: string): void {
   if (typeof value === 'string') {
-    if (value.includes('\0')) throw invalidField('body', path.slice(0, 512), 'characters', 'must not hold the NUL character')
-    if (!value.isWellFormed()) throw invalidField('body', path.slice(0, 512), 'characters', 'must not hold a lone surrogate')
+    if (value.includes('\0')) throw invalidField('body', path, 'characters', 'must not hold the NUL character')
+    if (!value.isWellFormed()) throw invalidField('body', path, 'characters', 'must not hold a lone surrogate')
   } else if (Array.isArray(value)) {
     for (const [index, item] of value.entries()) requireSound(item, `${path}/${index}`)
   } else if (typeof value === 'object' && value !== null) {
     for (const name in value) {
       requireSound(name, path)
-      requireSound((value as Record<string, unknown>)[name], `${path}/${name}`)
+      requireSound((value as Record<string, unknown>)[name], path + pointerTo(name))
     }
   }
 }

@@ -1,5 +1,5 @@
 import { Ajv2020 as Ajv, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
-import { type InvalidField, invalid, type Problem } from '../problem.ts'
+import { type InvalidField, invalid, type Problem, pointerTo } from '../problem.ts'
 import { FORMATS } from './formats.ts'
 import { LazyValues } from './lazy.ts'
 import { innerSchemas, type OpenApiDocument, type Operation, type Parameter, resolve, type Schema, SpecError } from './spec.ts'
@@ -198,7 +198,7 @@ function problemOf(
 ): Problem {
   const fields = new Map<string, InvalidField>()
   for (const error of errors ?? []) {
-    const path = (error.instancePath + pointerInto(error)).slice(0, 512)
+    const path = error.instancePath + pointerInto(error)
     if (!fields.has(path))
       fields.set(path, {
         in: part,
@@ -212,7 +212,7 @@ function problemOf(
 
 function pointerInto({ keyword, params }: ErrorObject): string {
   const name = keyword === 'required' ? params['missingProperty'] : keyword === 'additionalProperties' ? params['additionalProperty'] : undefined
-  return name === undefined ? '' : `/${String(name).slice(0, 256).replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return name === undefined ? '' : pointerTo(String(name))
 }
 
 const ARTICLES: Readonly<Record<string, string>> = {

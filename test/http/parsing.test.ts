@@ -55,6 +55,17 @@ t.test('parsing', async (t) => {
     }
   })
 
+  t.test('JSON: no name is read more than once, whatever follows it', async (t) => {
+    const read = reading(t, 'application/json')
+    const escaped = '\\u0041'.repeat(100)
+    for (const body of [`"${escaped}"${':'.repeat(500)}`, `{"${escaped}":[${'{:},'.repeat(500)}{:}]}`, `["${escaped}"${':'.repeat(500)}]`]) {
+      const parsed = t.capture(JSON, 'parse', JSON.parse)
+      t.match(await read(body), { status: 400, code: 'MALFORMED_REQUEST' })
+      const times = parsed().filter(({ args: [text] }) => text === `"${escaped}"`)
+      t.ok(times.length <= 1, `${times.length} times`)
+    }
+  })
+
   t.test('JSON: what is nested more than 32 deep is not looked through', async (t) => {
     const read = reading(t, 'application/json')
     const nested = (depth: number) => `${'['.repeat(depth)}"\\u0061"${']'.repeat(depth)}`

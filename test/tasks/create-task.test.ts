@@ -129,6 +129,10 @@ t.test('createTask and createListTask', async (t) => {
       [{ title: 'x', id: list.id }, '/id'],
       [{ title: 'x', ownerId: ada.id }, '/ownerId'],
       [{ title: 'x', 'a/b~c': 1 }, '/a~1b~0c'],
+      [{ title: 'x', 'a/b~c': '\0' }, '/a~1b~0c'],
+      // As much of it as the document allows, with no character and no escape cut in two.
+      [{ title: 'x', [`${'a'.repeat(510)}😀`]: 1 }, `/${'a'.repeat(510)}\ufffd`],
+      [{ title: 'x', [`${'a'.repeat(510)}~`]: 1 }, `/${'a'.repeat(510)}`],
       [[{ title: 'x' }], ''],
       [null, ''],
     ] as const) {
