@@ -117,8 +117,12 @@ export const send = (reply: FastifyReply, { status, headers, body }: Rendered<st
 
 /** RFC 8288: the same URL with the next cursor, so that filters and order stay. */
 function linkTo({ url }: FastifyRequest, nextCursor: string): string {
-  const [path = '', search = ''] = url.split('?')
-  const kept = search.split('&').filter((pair) => pair !== '' && !pair.startsWith('cursor='))
+  // A query may hold another question mark (RFC 3986 §3.4), and a name any character percent-encoded.
+  const [path = '', ...search] = url.split('?')
+  const kept = search
+    .join('?')
+    .split('&')
+    .filter((pair) => pair !== '' && !decodeURIComponent(pair).startsWith('cursor='))
   const query = [...kept, `cursor=${nextCursor}`].join('&').replaceAll(/[<>"]/g, encodeURIComponent)
   return `<${path}?${query}>; rel="next"`
 }

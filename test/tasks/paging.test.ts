@@ -48,6 +48,21 @@ t.test('the pages of listTasks and listListTasks', async (t) => {
     )
   })
 
+  t.test('listTasks: 200 with a link that keeps what follows another question mark, and one cursor, however it is spelled', async (t) => {
+    const eve = await register()
+    for (const title of ['why? 1', 'why? 2', 'why? 3']) await create(eve, title)
+    const linkOf = async (search: string) => {
+      const response = await fetch(`${url}/api/v1/tasks?${search}`, { headers: { Authorization: `Bearer ${eve.accessToken}` } })
+      t.equal(response.status, 200, search)
+      return (response.headers.get('link') ?? '').split('&cursor=')
+    }
+    const [kept, cursor = ''] = await linkOf('q=why?&limit=1&sort=title')
+    t.equal(kept, '</api/v1/tasks?q=why?&limit=1&sort=title')
+    const [still, next] = await linkOf(`q=why?&limit=1&sort=title&%63ursor=${cursor.split('>')[0]}`)
+    t.equal(still, kept)
+    t.not(next, cursor)
+  })
+
   t.test('listTasks: 200 without a link and a cursor when the last page is just full', async (t) => {
     const { body, headers } = await as(ada)('listTasks', { query: { limit: 8 }, expect: 200 })
     t.same([body.items.length, body.nextCursor, headers.get('link')], [8, null, null])
