@@ -8,7 +8,7 @@ import type { Transaction } from '../database/database.ts'
 import { findUser, findUserByLogin, lockUser, updateUser } from '../users/queries.ts'
 import type { Identity } from './identity.ts'
 import { requireAcceptablePassword } from './password-rules.ts'
-import { deleteApiTokens, revokeSessions } from './queries.ts'
+import { deleteApiTokens, disableWebhooks, revokeSessions } from './queries.ts'
 
 /**
  * Has a reset mailed to this address if it is somebody's. Whether it is shows neither in the answer nor in the time: what is done here is the same, and a
@@ -57,10 +57,15 @@ export async function resetPassword(
   })
 }
 
-/** Until now it was not known whose the account is: whoever registered with a foreign address must not keep a way in, so API tokens end as well. */
+/**
+ * Until now it was not known whose the account is: whoever registered with a foreign address must not keep a way in, nor be told what changes. So API tokens
+ * end as well, and webhooks are disabled.
+ */
 async function takeForVerified(trx: Transaction, actor: Readonly<{ id: string }>, client: Client): Promise<void> {
   const now = new Date().toISOString()
   await updateUser(trx, actor.id, { email_verified_at: now, updated_at: now })
   await recordEvent(trx, client, { action: 'email.verified', userId: actor.id, actor })
   if (await deleteApiTokens(trx, actor.id)) await recordEvent(trx, client, { action: 'api_token.revoked', userId: actor.id, actor })
+  for (const objectId of await disableWebhooks(trx, actor.id))
+    await recordEvent(trx, client, { action: 'webhook.disabled', userId: actor.id, actor, objectId })
 }

@@ -186,6 +186,18 @@ export async function deleteApiTokens(trx: Transaction, userId: string): Promise
   return numDeletedRows > 0n
 }
 
+/** Disables all webhooks of a user, who may have millions of deliveries: to delete those as well would take long. @returns their ids */
+export async function disableWebhooks(trx: Transaction, userId: string): Promise<string[]> {
+  const rows = await trx
+    .updateTable('webhooks')
+    .set((eb) => ({ enabled: false, updated_at: sql<string>`now()`, version: eb('version', '+', 1) }))
+    .where('owner_id', '=', userId)
+    .where('enabled', '=', true)
+    .returning('id')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
 /** Has all instances forget what they remember of a user, once this transaction is committed. */
 export async function announceUser(trx: Transaction, userId: string): Promise<void> {
   await sql`select pg_notify(${NOTIFICATION_CHANNEL}, ${`user:${userId}`})`.execute(trx)

@@ -11,7 +11,7 @@ import { Passwords } from '../auth/passwords.ts'
 import { announceUser } from '../auth/queries.ts'
 import { insertUserWithInbox } from '../auth/registration.ts'
 import { type Config, readConfig } from '../config.ts'
-import { readSpec } from '../contract/spec.ts'
+import { readSpec, SpecError } from '../contract/spec.ts'
 import { Validators } from '../contract/validation.ts'
 import type { Database } from '../database/database.ts'
 import { explainFailure } from '../explain.ts'
@@ -33,9 +33,10 @@ async function promote(db: Database, id: string): Promise<string> {
 
 async function create(db: Database, { auth }: Config): Promise<string> {
   const password = process.env['DOCKET_PASSWORD'] ?? (await readLine())
-  const register = readSpec().operations.find(({ id }) => id === 'register')
-  const body = { username, email, password }
-  if (register !== undefined) new Validators(readSpec().document).body(register)?.(body)
+  const { document, operations } = readSpec()
+  const register = operations.find(({ id }) => id === 'register')
+  if (register === undefined) throw new SpecError('There is no operation register.')
+  new Validators(document).body(register)?.({ username, email, password })
   requireAcceptablePassword(password, { username: String(username), email: String(email) }, '/password')
   const passwordHash = await new Passwords(auth.passwordHash).hash(password)
   await refusingTaken(
@@ -75,9 +76,17 @@ async function run(login: string): Promise<string> {
   try {
     const user = await findUserByLogin(context.db, login)
     if (user === undefined) return await create(context.db, config)
+    // A username holds no @.
+    const address = email ?? (login.includes('@') ? login : undefined)
     // Somebody else who has registered the name must not become an admin by it.
-    if (email !== undefined && email.toLowerCase() !== user.email.toLowerCase())
+    if (address !== undefined && address.toLowerCase() !== user.email.toLowerCase())
       throw new Problem('USERNAME_TAKEN', `${login} has another e-mail address.`)
+    // Whoever names an address means to vouch for it, not for what somebody else has registered with it.
+    if (address !== undefined && user.email_verified_at === null)
+      throw new Problem(
+        'EMAIL_NOT_VERIFIED',
+        `${user.username} has registered, and has not verified the e-mail address: it may be somebody else. To make an admin of them all the same, name ${user.username} alone.`,
+      )
     return await promote(context.db, user.id)
   } finally {
     await database.close()

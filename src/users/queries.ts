@@ -1,5 +1,6 @@
 import type { Insertable, Selectable, Updateable } from 'kysely'
 import type { Users } from '../../generated/database.ts'
+import type { Principal } from '../contract/types.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { prepared } from '../database/prepared.ts'
 
@@ -95,6 +96,19 @@ export async function lockUserOfPassword(trx: Transaction, id: string, hash: str
     .forShare()
     .executeTakeFirst()
   return user !== undefined
+}
+
+/** Whether the session or the API token of a request still lives, for what must not come after their end (test/security/account-races.test.ts). */
+export async function isStillLoggedIn(trx: Transaction, { id, sessionId, apiTokenId }: Principal): Promise<boolean> {
+  const lives =
+    sessionId === undefined
+      ? trx
+          .selectFrom('api_tokens')
+          .select('id')
+          .where('user_id', '=', id)
+          .where('id', '=', apiTokenId ?? null)
+      : trx.selectFrom('sessions').select('id').where('user_id', '=', id).where('id', '=', sessionId).where('revoked_at', 'is', null)
+  return (await lives.executeTakeFirst()) !== undefined
 }
 
 /**

@@ -1,14 +1,14 @@
 import { recordEvent } from '../audit/events.ts'
 import type { Context } from '../context.ts'
-import type { HandlersOf } from '../contract/types.ts'
+import type { HandlersOf, Principal } from '../contract/types.ts'
 import type { Transaction } from '../database/database.ts'
 import { waitingBriefly } from '../database/locks.ts'
 import { inTransaction } from '../database/transactions.ts'
 import { etagOf, versionsOf } from '../etag.ts'
 import { createdAtOf, newId } from '../id.ts'
-import { conflict, invalidField, notFound, preconditionFailed } from '../problem.ts'
+import { conflict, invalidField, notFound, preconditionFailed, unauthenticated } from '../problem.ts'
 import { userGone } from '../users/gone.ts'
-import { lockUser } from '../users/queries.ts'
+import { isStillLoggedIn, lockUser } from '../users/queries.ts'
 import { findDelivery, insertDelivery, listDeliveries, repeatDelivery } from './delivery-queries.ts'
 import { Destinations } from './destinations.ts'
 import { presentCreatedWebhook, presentDelivery, presentWebhook, TEST_EVENT } from './presenter.ts'
@@ -25,6 +25,11 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
   const requireDestination = (url: string | undefined) => {
     const fault = url === undefined ? undefined : destinations.faultOf(new URL(url))
     if (fault !== undefined) throw invalidField('body', '/url', 'destination', fault)
+  }
+
+  /** A reset disables the webhooks of whoever was not the owner: none may be made or enabled after it by a session that it has ended. */
+  const requireLive = async (trx: Transaction, user: Principal) => {
+    if (!(await isStillLoggedIn(trx, user))) throw unauthenticated('The session or the API token has ended.')
   }
 
   const requireEnabled = ({ enabled }: webhooks.WebhookRow) => {
@@ -46,6 +51,7 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
       const { secret, sealed } = newSecret(keys.webhookSecret, { ownerId: user.id, webhookId: id })
       const row = await inTransaction(db, async (trx) => {
         if ((await waitingBriefly(trx, () => lockUser(trx, user.id))) === undefined) throw userGone()
+        await requireLive(trx, user)
         if ((await webhooks.countWebhooks(trx, user.id)) >= MOST_WEBHOOKS) {
           throw conflict(`There are ${MOST_WEBHOOKS} webhooks already. Delete one first.`)
         }
@@ -82,9 +88,10 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
         ...(enabled === true && { disabled_reason: null, failing_since: null }),
         updated_at: new Date().toISOString(),
       }
-      const webhook = await db.transaction().execute(async (trx) => {
+      const webhook = await inTransaction(db, async (trx) => {
         const changed = await webhooks.updateWebhook(trx, user.id, webhookId, changes, ifMatch && versionsOf(ifMatch))
         if (changed === undefined) throw await missingOrChanged(trx, user.id, webhookId)
+        if (enabled === true) await requireLive(trx, user)
         await recordEvent(trx, client, {
           action: 'webhook.updated',
           userId: user.id,
@@ -98,7 +105,7 @@ export function webhookHandlers({ config, db, cursors, keys }: Context): Handler
     },
 
     async deleteWebhook({ params: { webhookId }, ifMatch, user, client }, respond) {
-      await db.transaction().execute(async (trx) => {
+      await inTransaction(db, async (trx) => {
         if (!(await webhooks.deleteWebhook(trx, user.id, webhookId, ifMatch && versionsOf(ifMatch))))
           throw await missingOrChanged(trx, user.id, webhookId)
         await recordEvent(trx, client, { action: 'webhook.deleted', userId: user.id, actor: user, objectId: webhookId })

@@ -54,25 +54,33 @@ t.test('a forgotten password', async (t) => {
     )
   })
 
-  t.test('API tokens go on, unless the address was not verified: somebody else may have registered with it', async (t) => {
+  t.test('API tokens and webhooks go on, unless the address was not verified: somebody else may have registered with it', async (t) => {
     const [ada, eve] = [await register(), await register()]
     await as()('verifyEmail', { body: { token: await mailTokenOf(context, ada, 'verify_email') }, expect: 204 })
     const after = async (person: Person) => {
       const newToken = { name: 'Sync', scopes: ['tasks:read' as const], currentPassword: PASSWORD }
       const { body } = await as(person)('createApiToken', { body: newToken, expect: 201 })
       await as({ accessToken: body.token })('listTasks', { expect: 200 })
+      await as(person)('createWebhook', { body: { url: 'https://hooks.example.com', events: ['task.created'] }, expect: 201 })
       await as()('resetPassword', { body: { token: await mailTokenOf(context, person, 'reset_password'), password: NEW_PASSWORD }, expect: 204 })
-      return (await as({ accessToken: body.token })('listTasks')).status
+      const { status } = await as({ accessToken: body.token })('listTasks')
+      return {
+        status,
+        webhooks: (await context.db.selectFrom('webhooks').select('id').where('owner_id', '=', person.id).where('enabled', '=', true).execute())
+          .length,
+      }
     }
-    t.equal(await after(ada), 200)
-    t.equal(await after(eve), 401)
+    t.same(await after(ada), { status: 200, webhooks: 1 })
+    t.same(await after(eve), { status: 401, webhooks: 0 })
     t.match(await actionsOf(app, eve), [
       'user.registered',
       'login.succeeded',
       'api_token.created',
+      'webhook.created',
       'password.reset',
       'email.verified',
       'api_token.revoked',
+      'webhook.disabled',
     ])
   })
 

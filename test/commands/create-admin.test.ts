@@ -71,6 +71,21 @@ t.test('create-admin', async (t) => {
     }
   })
 
+  await t.test('makes no admin, by name and address, of whoever has registered with an address that is not theirs', async (t) => {
+    const verified = (at: string | null) =>
+      lookInto((db) => db.updateTable('users').set({ email_verified_at: at, role: 'user' }).where('username', '=', 'root').execute())
+    await verified(null)
+    for (const parameters of [['root', 'root@example.com'], ['root@example.com']]) {
+      const { code, output, errors } = await createAdmin({ ...settings, DOCKET_PASSWORD: PASSWORD }, parameters)
+      t.same({ code, output }, { code: 1, output: '' })
+      t.match(errors, /^root has registered, and has not verified the e-mail address/)
+    }
+    t.match(await findUser('root'), { role: 'user' })
+    t.equal((await createAdmin(settings, ['root'])).code, 0)
+    t.match(await findUser('root'), { role: 'admin' })
+    await verified(new Date().toISOString())
+  })
+
   await t.test('refuses what nobody could register with, in words and without a trace of the code', async (t) => {
     for (const [parameters, password, message] of [
       [[], PASSWORD, /^Usage: npm run create-admin -- <username> <e-mail address>\n$/],

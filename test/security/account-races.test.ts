@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { createDatabase, EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
+import { mailTokenOf } from '../support/mail-tokens.ts'
 import { expectNoDefects } from './attacks.ts'
 
 const ROUNDS = 8
@@ -115,6 +116,21 @@ t.test('races about accounts', async (t) => {
       t.equal(deleted.status, 204)
       t.ok([201, 401, 422].includes(created.status), created.text)
       if (created.status === 201 && 'token' in created.body) await as({ accessToken: created.body.token })('listTasks', { expect: 401 })
+    })
+  })
+
+  t.test('resetPassword, of an address that somebody else had registered with, against createWebhook: none that is enabled', async (t) => {
+    await rounds(async () => {
+      const eve = await register()
+      const token = await mailTokenOf(context, eve, 'reset_password')
+      const create = (app: typeof a) => app.as(eve)('createWebhook', { body: { url: 'https://hooks.example.com', events: ['task.created'] } })
+      const [reset, ...created] = await Promise.all([
+        as()('resetPassword', { body: { token, password: OTHER_PASSWORD } }),
+        ...Array.from({ length: 6 }, (_, index) => create(index % 2 === 0 ? a : b)),
+      ])
+      t.equal(reset.status, 204)
+      for (const { status, text } of created) t.ok([201, 401, 503].includes(status), text)
+      t.same(await db.selectFrom('webhooks').select('id').where('owner_id', '=', eve.id).where('enabled', '=', true).execute(), [])
     })
   })
 

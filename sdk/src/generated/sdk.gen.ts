@@ -139,8 +139,9 @@ export const requestPasswordReset = <ThrowOnError extends boolean = false>(optio
 /**
  * Set a new password with a mailed token
  *
- * Sets a new password and ends all your sessions, on every instance of the server. Your API tokens go on: revoke those that you do
- * not trust. Only if your address had not been verified do they end as well, since somebody else may have registered with it.
+ * Sets a new password and ends all your sessions, on every instance of the server. Your API tokens and webhooks go on: revoke and delete
+ * those that you do not trust. Only if your address had not been verified do your API tokens end as well, and your webhooks are disabled, since somebody else may
+ * have registered with it.
  * The token works once, for 30 minutes, and only as long as your address and your password are those of the time when it was mailed.
  * Since it came to your address, it also [verifies](/docs#/auth/verifyEmail) that. A password that is refused does not use the token up.
  *
