@@ -31,6 +31,8 @@ const RESTART_MILLISECONDS = 1000
 /** A missing database makes every worker complain at each poll. */
 const COMPLAINT_MILLISECONDS = 10_000
 const HOUR = 3600
+/** How many times less often a worker looks for what repeats, once an hour or a night: half of all queues hold nothing else. */
+const REPEATED_POLL_FACTOR = 10
 
 const MESSAGE = 'job:'
 
@@ -72,13 +74,14 @@ export class Jobs {
    * Adds a job to what the transaction does; it is worked soon after the commit.
    * @param db the transaction of the work that the job follows from
    * @param after when it may be worked, if not at once
+   * @param tried how many of its tries it has had as another job: the pauses between those that are left go on from there
    * @throws Problem 503 while the database could not be reached since the start
    */
   async send<Payload extends object>(
     db: Database,
-    { name, groupOf, priorityOf }: JobDefinition<Payload>,
+    { name, tries, firstPause, longestPause, groupOf, priorityOf }: JobDefinition<Payload>,
     payload: NoInfer<Payload>,
-    after?: Date,
+    { after, tried = 0 }: Readonly<{ after?: Date; tried?: number }> = {},
   ): Promise<void> {
     if (this.#boss === undefined) throw unavailable('Jobs cannot be sent at the moment.')
     const executeSql = async (text: string, values: unknown[] = []) => {
@@ -88,6 +91,7 @@ export class Jobs {
     const options = {
       db: { executeSql },
       ...(after && { startAfter: after }),
+      ...(tried > 0 && { retryLimit: tries - 1 - tried, retryDelay: Math.min(firstPause * 2 ** tried, longestPause) }),
       ...(groupOf && { group: { id: groupOf(payload) } }),
       ...(priorityOf && { priority: priorityOf(payload) }),
     }
@@ -185,8 +189,8 @@ export class Jobs {
    * one worker or a hundred, and no two look for the same group at once.
    */
   async #work(boss: PgBoss, worker: Worker): Promise<void> {
-    const { name, concurrency, groupOf } = worker.definition
-    const { pollSeconds = 2 } = this.#settings
+    const { name, concurrency, groupOf, cron } = worker.definition
+    const pollSeconds = (this.#settings.pollSeconds ?? 2) * (cron === undefined ? 1 : REPEATED_POLL_FACTOR)
     const options = {
       pollingIntervalSeconds: pollSeconds * concurrency,
       includeMetadata: true,

@@ -36,7 +36,8 @@ export const deliverToSlowWebhook = defineJob<Round>('deliver-to-failing-webhook
 /** Tries a delivery, or leaves it to the other job when its webhook is slow. */
 export async function deliverUnlessSlow(context: WorkerContext, destinations: Destinations, key: Round, attempt: Attempt): Promise<void> {
   const receiver = await findReceiver(context.db, key.ownerId, key.webhookId)
-  if (receiver?.slow) return context.jobs.send(context.db, deliverToSlowWebhook, { ...key, tried: attempt.number - 1 })
+  const tried = attempt.number - 1
+  if (receiver?.slow) return context.jobs.send(context.db, deliverToSlowWebhook, { ...key, tried }, { tried })
   return tryDelivery(context, destinations, receiver, key, attempt)
 }
 
@@ -88,6 +89,8 @@ async function tryDelivery(
     'webhook-id': delivery.id,
     'webhook-timestamp': String(Math.floor(triedAt.getTime() / 1000)),
   }
+  // No other try would end what is interrupted in the last one.
+  if (isLast) await updateDelivery(db, key, { status: 'failed', error: 'The last try was interrupted.' })
   const outcome = await post(destinations, new URL(receiver.url), { ...headers, 'webhook-signature': signature }, body, signal)
   const milliseconds = Math.round(performance.now() - startedAt)
   const status = 'status' in outcome ? outcome.status : undefined
@@ -113,8 +116,7 @@ async function tryDelivery(
   })
   jobs.effects.add('webhook delivery', became)
   await sealAnew(context, receiver)
-  const ended = error === undefined || isLast || status === GONE
-  if (!ended) throw new Error(`The webhook could not be delivered: ${error}`)
+  if (became === 'retrying') throw new Error(`The webhook could not be delivered: ${error}`)
 }
 
 const ENDED: ReadonlySet<string> = new Set(['delivered', 'failed', 'dropped'])

@@ -100,6 +100,19 @@ t.test('deliveries', async (t) => {
     t.equal(receiver.received.length, 16)
   })
 
+  t.test('have failed from the beginning of their last try until that succeeds, for it may be interrupted', async (t) => {
+    const ada = await register()
+    const receiver = await startReceiver(t, async (_request, response) => {
+      const { items } = (await as(ada)('listWebhookDeliveries', { params, expect: 200 })).body
+      t.match(items, [{ status: 'failed', error: 'The last try was interrupted.' }])
+      response.writeHead(204).end()
+    })
+    const { params } = await createWebhook(app, ada, receiver.url)
+    await as(ada)('createTask', { body: { title: 'Milk' }, expect: 201 })
+    t.same(await deliverAll(app, { number: 16 }), [])
+    t.match((await as(ada)('listWebhookDeliveries', { params, expect: 200 })).body.items, [{ status: 'delivered', error: null }])
+  })
+
   t.test('410 disables the webhook at once, with an event in the audit log', async (t) => {
     const ada = await register()
     const receiver = await startReceiver(t, (_request, response) => void response.writeHead(410).end())
@@ -123,6 +136,21 @@ t.test('deliveries', async (t) => {
 
     await as(ada)('updateWebhook', { params, body: { enabled: true }, expect: 200 })
     t.match((await as(ada)('getWebhook', { params, expect: 200 })).body, { enabled: true, disabledReason: null })
+  })
+
+  t.test('answered 410 where the webhook has another URL by then are tried again, there', async (t) => {
+    const ada = await register()
+    const next = await startReceiver(t)
+    const receiver = await startReceiver(t, async (_request, response) => {
+      await as(ada)('updateWebhook', { params, body: { url: next.url }, expect: 200 })
+      response.writeHead(410).end()
+    })
+    const { params } = await createWebhook(app, ada, receiver.url)
+    await as(ada)('createTask', { body: { title: 'Milk' }, expect: 201 })
+    t.same(await deliverAll(app), ['The webhook could not be delivered: The answer is none of the statuses 200 to 299.'])
+    t.same(await deliverAll(app, { number: 2 }), [])
+    t.match((await as(ada)('listWebhookDeliveries', { params, expect: 200 })).body.items, [{ status: 'delivered', tries: 2 }])
+    t.equal(next.received.length, 1)
   })
 
   t.test('that all fail for five days disable the webhook; a success in between does not let them', async (t) => {
@@ -151,8 +179,10 @@ t.test('deliveries', async (t) => {
     await deliverAll(app)
     t.match(await webhook(), { enabled: true, disabledReason: null })
     await since(5)
-    t.same(await deliverAll(app), ['The webhook could not be delivered: The answer is none of the statuses 200 to 299.'])
+    t.same(await deliverAll(app), [])
     t.match(await webhook(), { enabled: false, disabledReason: 'failing' })
+    const { items } = (await as(ada)('listWebhookDeliveries', { params, query: { limit: 1 }, expect: 200 })).body
+    t.match(items, [{ status: 'failed' }])
     const events = await db
       .selectFrom('audit_events')
       .select('object_id')

@@ -16,8 +16,10 @@ t.test('a webhook', async (t) => {
 
   /** The jobs of a webhook, the oldest first. */
   const jobsOf = async (webhookId: string) => {
-    const { rows } = await sql<{ name: string; priority: number; data: Payload }>`
-      select name, priority, data from pgboss.job where data ->> 'webhookId' = ${webhookId} order by created_on`.execute(db)
+    const { rows } = await sql<{ name: string; priority: number; data: Payload; pause: number; more: number }>`
+      select name, priority, data, retry_delay as pause, retry_limit as more from pgboss.job where data ->> 'webhookId' = ${webhookId} order by created_on`.execute(
+      db,
+    )
     return rows
   }
   const work = (name: string, payload: Payload, number = 1) =>
@@ -39,10 +41,22 @@ t.test('a webhook', async (t) => {
     await work(first.name, first.data)
     t.match((await as(ada)('listWebhookDeliveries', { params, query: { status: 'delivered' }, expect: 200 })).body.items, [{ responseStatus: 204 }])
 
+    t.match(
+      [first, second],
+      [
+        { pause: 10, more: 15 },
+        { pause: 10, more: 15 },
+      ],
+    )
     await work(second.name, second.data, 3)
     t.equal(receiver.received.length, 1, 'one that had a job already is left to the other')
     await change()
-    t.match(await jobsOf(id), [{ name: QUICK }, { name: QUICK }, { name: SLOW, data: { ...second.data, tried: 2 } }, { name: SLOW }])
+    t.match(await jobsOf(id), [
+      { name: QUICK },
+      { name: QUICK },
+      { name: SLOW, data: { ...second.data, tried: 2 }, pause: 40, more: 13 },
+      { name: SLOW },
+    ])
     // Another URL does not help.
     await as(ada)('updateWebhook', { params, body: { url: `${receiver.url}/2` }, expect: 200 })
     await change()
