@@ -20,6 +20,8 @@ type Wait = (milliseconds: number) => Promise<unknown>
 
 const MOST_SLOWED_STEPS = 40
 const MOST_SLOWED = 64
+/** What one that cannot be slowed down is told to wait; it may be refused again, until the failures are forgotten an hour after the first. */
+const SLOWED_SECONDS = 60
 const MOST_REFUSED = 256
 const MOST_QUEUED = 64
 const CLEANING_MILLISECONDS = 600_000
@@ -36,7 +38,7 @@ const NOBODY = '00000000-0000-0000-0000-000000000000'
  *   account has logged in from there within 90 days.
  * - An account, over all addresses: never refused. After 20 failures within an hour each further one makes tries wait 100 ms more, up to 4 s, before they
  *   are looked at. Whoever comes from an address from which the account has logged in within 90 days does not wait. At most 64 wait
- *   at once on an instance.
+ *   at once on an instance. Whoever has a transaction open is refused with 429 instead, since others would wait for its connection.
  * - What is not known to be an account is treated like one. An IPv6 address stands for its /64.
  * - Failures of an account from one address are forgotten after a day without a try.
  *
@@ -67,18 +69,23 @@ export class LoginThrottle {
   /**
    * @param verify looks at the password; undefined when it is wrong. What it throws says nothing about the password, and is not counted
    * @param db a transaction, when nothing else can be carried out before that ends (inside, in src/context.ts)
+   * @param holdsConnection whether the request has a transaction open, over which others wait for its connection: then it waits for its turn alone
    * @returns what verify returned
    * @throws Problem 429 when it is too early for another try, 503 when too many are waiting
    */
-  async attempt<T>({ account, address }: Attempt, verify: () => Promise<T | undefined>, db = this.#db): Promise<T | undefined> {
+  async attempt<T>(
+    { account, address }: Attempt,
+    verify: () => Promise<T | undefined>,
+    { db = this.#db, holdsConnection = false } = {},
+  ): Promise<T | undefined> {
     await this.#clean(db)
     const isKnown = await this.#isKnown(db, account?.userId, networkOf(address))
     const tries = this.#triesOf(account, networkOf(address), isKnown)
-    const work = () => this.#try(db, tries, isKnown, verify)
+    const work = () => this.#try(db, tries, isKnown, holdsConnection, verify)
     // Whoever has the turn may be waiting for the transaction to end.
     const outcome = await (db.isTransaction ? work() : this.#inTurn(tries[0].key, work))
     if ('secondsToWait' in outcome) {
-      await this.#refused.wait(this.#settings.refusalMilliseconds)
+      if (!holdsConnection) await this.#refused.wait(this.#settings.refusalMilliseconds)
       throw rateLimited('There were too many wrong passwords.', outcome.secondsToWait)
     }
     return outcome.result
@@ -125,6 +132,7 @@ export class LoginThrottle {
     db: Database,
     tries: readonly Tried[],
     isKnown: boolean,
+    holdsConnection: boolean,
     verify: () => Promise<T | undefined>,
   ): Promise<{ result: T | undefined } | { secondsToWait: number }> {
     const counted = await insertTries(db, tries, this.#free)
@@ -134,7 +142,7 @@ export class LoginThrottle {
     }
     let result: T | undefined
     try {
-      if (!isKnown) await this.#slowDown(counted.find(({ kind }) => kind === 'account')?.failures ?? 0)
+      if (!isKnown) await this.#slowDown(counted.find(({ kind }) => kind === 'account')?.failures ?? 0, holdsConnection)
       result = await verify()
     } catch (error) {
       await giveTriesBack(db, tries, false)
@@ -145,9 +153,10 @@ export class LoginThrottle {
   }
 
   /** @param failures of the account, this try among them */
-  async #slowDown(failures: number): Promise<void> {
+  async #slowDown(failures: number, holdsConnection: boolean): Promise<void> {
     const steps = failures - 1 - this.#settings.freeFailures * FREE_OF_ACCOUNT
     if (steps <= 0) return
+    if (holdsConnection) throw rateLimited('There were too many wrong passwords. Without an Idempotency-Key this takes some seconds.', SLOWED_SECONDS)
     if (!(await this.#slowed.wait(Math.min(steps, MOST_SLOWED_STEPS) * this.#settings.slowingMilliseconds))) throw await this.#tooMany()
   }
 

@@ -89,7 +89,7 @@ export async function requireOwnPassword(
   const user = await throttle.attempt(
     { account: { name: `user ${principal.id}`, userId: principal.id }, address: client.address },
     async () => ((await passwords.verify(found?.password_hash, currentPassword)) ? found : undefined),
-    reservedDb,
+    { db: reservedDb, holdsConnection: db.isTransaction },
   )
   if (user !== undefined) return user
   await recordEvent(reservedDb, client, { action: 'password.refused', userId: principal.id, actor: principal })

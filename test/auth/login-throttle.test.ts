@@ -301,6 +301,24 @@ t.test('the throttle of logins', async (t) => {
     t.equal(await tryFrom('2001:db8::8'), 0, 'forgotten after an hour')
   })
 
+  t.test('nobody waits who holds a connection: what would is refused', async (t) => {
+    const { context, fail } = await start()
+    for (let number = 0; number < 30; number += 1) await fail(1, 'nobody', addressOf(number))
+    const waits: number[] = []
+    const throttle = throttleOf(context, async (milliseconds) => waits.push(milliseconds))
+    const attempt = (address: string, options?: { holdsConnection: boolean }) =>
+      throttle.attempt({ account: { name: 'nobody', userId: undefined }, address }, async () => undefined, options)
+    const held = { holdsConnection: true }
+    await t.rejects(attempt(addressOf(100), held), { code: 'RATE_LIMITED', headers: { 'Retry-After': '60' } })
+    for (let time = 0; time < 5; time += 1) await attempt(addressOf(101))
+    t.equal(waits.splice(0).length, 5)
+    await hold(context.db)
+    await t.rejects(attempt(addressOf(101), held), { code: 'RATE_LIMITED' })
+    t.same(waits, [])
+    await t.rejects(attempt(addressOf(101)), { code: 'RATE_LIMITED' })
+    t.same(waits, [1])
+  })
+
   t.test('a bounded number waits: beyond it 503, which is no failure', async (t) => {
     const { context, fail } = await start()
     for (let number = 0; number < 30; number += 1) await fail(1, 'nobody', addressOf(number))
