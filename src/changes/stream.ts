@@ -24,6 +24,7 @@ const lifetime = () => (14 + 2 * Math.random()) * 60_000
 export class ChangeStream implements EventStream<Change> {
   readonly #context: Context
   readonly #ownerId: string
+  readonly #isLive: () => Promise<boolean>
   readonly #unsubscribe: () => void
   readonly #ended: () => void
   readonly #end: NodeJS.Timeout
@@ -33,12 +34,18 @@ export class ChangeStream implements EventStream<Change> {
   #over = false
   /** Whether the log may hold more than was read. */
   #behind = true
+  /** Whether its session may have ended without a word of it here. */
+  #isDoubtful = false
   #wake = () => {}
 
-  /** @param ended is called once, when it is over for whatever reason */
-  constructor(context: Context, feed: ChangeFeed, ownerId: string, position: FeedPosition, ended: () => void) {
+  /**
+   * @param isLive whether its reader may still read changes
+   * @param ended is called once, when it is over for whatever reason
+   */
+  constructor(context: Context, feed: ChangeFeed, ownerId: string, position: FeedPosition, isLive: () => Promise<boolean>, ended: () => void) {
     this.#context = context
     this.#ownerId = ownerId
+    this.#isLive = isLive
     this.#position = position
     this.#ended = ended
     this.#unsubscribe = feed.subscribe(ownerId, (latest) => {
@@ -47,6 +54,11 @@ export class ChangeStream implements EventStream<Change> {
       this.#wake()
     })
     this.#end = setTimeout(() => this.return(), lifetime()).unref()
+  }
+
+  /** Messages may have been lost, that of the end of its session among them: nothing more is told before that has been looked up. */
+  doubt(): void {
+    this.#isDoubtful = true
   }
 
   async next(): Promise<Step> {
@@ -89,15 +101,23 @@ export class ChangeStream implements EventStream<Change> {
   }
 
   async #read(): Promise<void> {
+    const { db, notifications } = this.#context
     this.#behind = false
     try {
-      const { horizon, changes } = await listChanges(this.#context.db, this.#ownerId, this.#position.sequence, MOST_WAITING)
+      if (!notifications.isCurrent()) this.#isDoubtful = true
+      const { horizon, changes } = await listChanges(db, this.#ownerId, this.#position.sequence, MOST_WAITING)
       requireKnown(this.#position, horizon)
+      if (this.#isDoubtful || !notifications.isCurrent()) {
+        // Nothing may be told of what came after its end.
+        this.#isDoubtful = false
+        if (!(await this.#isLive())) return void this.return()
+      }
       this.#position = { ...this.#position, horizon }
       this.#rows = changes
       if (changes.length === MOST_WAITING) this.#behind = true
     } catch (error) {
       this.#behind = true
+      this.#isDoubtful = true
       if (error instanceof Problem) return void this.return()
       await this.#wait(RETRY_MILLISECONDS)
     }

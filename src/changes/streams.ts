@@ -24,14 +24,17 @@ export class ChangeStreams {
   readonly #readers = new Map<string, Set<Reader>>()
   readonly #checking: NodeJS.Timeout
   #isChecking = false
+  #isDue = false
 
   constructor(context: Context, feed: ChangeFeed, isLive: IsLive) {
     this.#context = context
     this.#feed = feed
     this.#isLive = isLive
     context.notifications.subscribe((message) => {
-      // Without a message a revocation may have been lost.
-      if (message === undefined) return void this.#checkAll()
+      if (message === undefined) {
+        for (const { stream } of this.#all()) stream.doubt()
+        return void this.#checkAll()
+      }
       const [kind, id = ''] = message.split(':')
       if (kind === 'user') void this.#check(this.#readers.get(id) ?? [])
       if (kind === 'session') for (const { principal, stream } of this.#all()) if (principal.sessionId === id) void stream.return()
@@ -54,10 +57,11 @@ export class ChangeStreams {
     }
     const readers = this.#readers.get(principal.id) ?? new Set()
     this.#readers.set(principal.id, readers)
-    const stream: ChangeStream = new ChangeStream(this.#context, this.#feed, principal.id, position, () => {
+    const ended = () => {
       readers.delete(reader)
       if (readers.size === 0) this.#readers.delete(principal.id)
-    })
+    }
+    const stream: ChangeStream = new ChangeStream(this.#context, this.#feed, principal.id, position, () => this.#isLive(principal), ended)
     const reader = { principal, stream }
     readers.add(reader)
     // What ended the session while they waited found no stream to end.
@@ -73,11 +77,15 @@ export class ChangeStreams {
     return [...this.#readers.values()].flatMap((readers) => [...readers])
   }
 
-  /** One at a time: it may take long while the database does not answer. */
+  /** One at a time, since it may take long while the database does not answer; once more when it was asked for meanwhile. */
   async #checkAll(): Promise<void> {
+    this.#isDue = true
     if (this.#isChecking) return
     this.#isChecking = true
-    await this.#check(this.#all())
+    while (this.#isDue) {
+      this.#isDue = false
+      await this.#check(this.#all())
+    }
     this.#isChecking = false
   }
 

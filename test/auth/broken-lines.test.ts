@@ -48,6 +48,23 @@ t.test('instances whose lines to the database break', async (t) => {
     })
   }
 
+  await t.test('logout: a stream on the one that has lost its listener tells nothing that comes after', async (t) => {
+    await current(b)
+    const session = await logIn(a, ada)
+    const response = await fetch(`${b.url}/api/v1/events`, { headers: { Authorization: `Bearer ${session.accessToken}` } })
+    t.equal(response.status, 200)
+    let told = ''
+    const reading = (async () => {
+      for await (const chunk of response.body ?? []) told += Buffer.from(chunk)
+    })()
+    line.cut()
+    await terminateListeners(a, false)
+    await a.as(session)('logout', { expect: 204 })
+    await a.as(ada)('createTask', { body: { title: 'A secret' }, expect: 201 })
+    await reading
+    t.notMatch(told, 'A secret')
+  })
+
   await t.test('it finds out by itself, and listens again', async (t) => {
     await current(b)
     const session = await logIn(a, ada)
