@@ -51,8 +51,7 @@ async function main(): Promise<void> {
   try {
     await execute(postgres.url, 'create database bench')
     const url = databaseUrl(postgres.url, 'bench')
-    const settings = { kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, preparedStatements: true, migrateAtStart: true } as const
-    await migrateServer(settings, updateSchema)
+    await migrateServer(url, updateSchema)
     say(`loading ${size.users} users x ${size.lists} lists x ${size.tasks} tasks, and users with ${size.sizes.join(', ')} tasks …`)
     await loadData(url, size, await hash(PASSWORD, ARGON2))
     const bench = { url, folder, postgres: await postmasterOf(url), belongings: await belongingsIn(url) }

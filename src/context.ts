@@ -31,7 +31,6 @@ export type Context = Readonly<{
 export type WorkerContext = Context & Readonly<{ mailer: Mailer }>
 
 export type Lifecycle = {
-  readonly startedAt: number
   /** Set when the process has been told to stop: readiness says no from then on. */
   draining: boolean
 }

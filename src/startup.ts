@@ -37,7 +37,7 @@ export async function createContext(config: Config, logger: Logger): Promise<{ c
     await oncePossible(logger, () => shareKeys(database, secrets))
     const keys = deriveKeys(secrets)
     const { db, reservedDb, patientDb, jobDb, notifications } = database
-    const lifecycle = { startedAt: Date.now(), draining: false }
+    const lifecycle = { draining: false }
     const context: Context = {
       config,
       db,
@@ -73,7 +73,7 @@ const counting = ({ send }: Mailer, { effects }: Jobs): Mailer => ({
 
 async function migrate({ database: settings }: Config, { db, executeSql }: DatabaseConnection, logger: Logger): Promise<void> {
   if (settings.kind === 'server' && !settings.migrateAtStart) return
-  const done = settings.kind === 'server' ? await migrateServer(settings, updateSchema) : await updateSchema(db, executeSql)
+  const done = settings.kind === 'server' ? await migrateServer(settings.listenUrl, updateSchema) : await updateSchema(db, executeSql)
   if (done.length > 0) logger.info({ migrations: done }, 'migrated the database')
 }
 

@@ -10,9 +10,14 @@ import { explainFailure } from '../explain.ts'
 import { updateSchema } from '../schema.ts'
 
 await explainFailure(async () => {
-  const run = process.argv[2] === 'down' ? migrateDown : updateSchema
+  const [direction, ...more] = process.argv.slice(2)
+  if (more.length > 0 || (direction !== undefined && direction !== 'down')) {
+    process.stderr.write('Usage: npm run migrate, npm run migrate -- down\n')
+    process.exit(1)
+  }
+  const run = direction === 'down' ? migrateDown : updateSchema
   const { database } = readConfig()
-  const done = database.kind === 'server' ? await migrateServer(database, run) : await migrateEmbedded(database.directory)
+  const done = database.kind === 'server' ? await migrateServer(database.listenUrl, run) : await migrateEmbedded(database.directory)
   process.stdout.write(done.length === 0 ? 'Nothing to do.\n' : `${done.join('\n')}\n`)
 
   async function migrateEmbedded(directory: string | undefined): Promise<string[]> {

@@ -48,7 +48,7 @@ await explainFailure(async () => {
   const source = await openEmbedded(directory, pino({ level: 'silent' }))
   try {
     let moved: MovedTable[] = []
-    await migrateServer(target, async (db, executeSql) => {
+    await migrateServer(target.listenUrl, async (db, executeSql) => {
       await requireEmpty(db)
       const migrations = await updateSchema(db, executeSql)
       await requireSameSchema(source.db, db)

@@ -15,7 +15,7 @@ export const COLUMN_PARSERS: Readonly<Record<number, (text: string) => unknown>>
 }
 
 /** `2026-01-31 09:30:00.12+00`, as a session in UTC prints it, as `2026-01-31T09:30:00.120Z`; the keys of undated tasks are infinite. */
-export function instantFromText(text: string): string {
+function instantFromText(text: string): string {
   if (text.endsWith('infinity')) return text
   const fraction = text.slice(19, -3)
   return `${text.slice(0, 10)}T${text.slice(11, 19)}${fraction === '' ? '.000' : fraction.padEnd(4, '0')}Z`

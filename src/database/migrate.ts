@@ -1,18 +1,14 @@
-import { promises as fs } from 'node:fs'
+import { promises as fs, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Kysely, PostgresDialect, type RawBuilder, sql } from 'kysely'
 import { FileMigrationProvider, type MigrationResult, Migrator } from 'kysely/migration'
 import pg from 'pg'
-import type { DatabaseConfig } from '../config.ts'
 import type { Database, ExecuteSql } from './database.ts'
 import { sessionSettings } from './server.ts'
 import { UtcClient } from './utc-client.ts'
 
-const provider = new FileMigrationProvider({
-  fs,
-  path,
-  migrationFolder: path.resolve(import.meta.dirname, '../../migrations'),
-})
+const migrationFolder = path.resolve(import.meta.dirname, '../../migrations')
+const provider = new FileMigrationProvider({ fs, path, migrationFolder })
 
 /** The database of the settings cannot hold what Docket stores; the message says why. */
 export class UnsuitableDatabaseError extends Error {}
@@ -62,15 +58,19 @@ export async function migrateDown(db: Database): Promise<string[]> {
 }
 
 /**
+ * How long a migration waits for a table that a dump or another long transaction reads. All others queue behind it meanwhile, so it must not be long: then
+ * nothing has been changed, and a server that starts tries it again (startup.ts).
+ */
+const LOCK_TIMEOUT_MILLISECONDS = 3000
+
+/**
  * The same on a connection of its own, without the time-outs that requests have.
+ * @param url of the server itself, not of a pooler
  * @param run what to do, such as migrateDown
  */
-export async function migrateServer(
-  config: Extract<DatabaseConfig, { kind: 'server' }>,
-  run: (db: Database, executeSql: ExecuteSql) => Promise<string[]>,
-): Promise<string[]> {
+export async function migrateServer(url: string, run: (db: Database, executeSql: ExecuteSql) => Promise<string[]>): Promise<string[]> {
   const pool = new pg.Pool({
-    ...sessionSettings(config.listenUrl),
+    ...sessionSettings(url),
     connectionTimeoutMillis: 10_000,
     max: 1,
     application_name: 'docket-migrate',
@@ -81,20 +81,24 @@ export async function migrateServer(
   try {
     // Of the one connection, until it ends. Our migrations have a lock of their own, but what pg-boss creates at first two would create at once.
     await pool.query("select pg_advisory_lock(hashtext('docket schema'))")
+    await pool.query(`set lock_timeout = '${LOCK_TIMEOUT_MILLISECONDS}ms'`)
     return await run(db, (text, values) => pool.query(text, values))
   } finally {
     await db.destroy()
   }
 }
 
-let newest: Promise<string | undefined> | undefined
+let newest: string | undefined
 
 /** Whether the newest migration of this version has run. Newer ones than ours do not matter: they are made so that this version goes on. */
 export async function isMigrated(db: Database): Promise<boolean> {
-  newest ??= provider.getMigrations().then((migrations) => Object.keys(migrations).sort().at(-1))
-  const { rows } = await sql<{
-    found: boolean
-  }>`select exists (select from kysely_migration where name = ${await newest}) as found`.execute(db)
+  newest ??= path.parse(
+    readdirSync(migrationFolder)
+      .filter((name) => name.endsWith('.ts'))
+      .sort()
+      .at(-1) ?? '',
+  ).name
+  const { rows } = await sql<{ found: boolean }>`select exists (select from kysely_migration where name = ${newest}) as found`.execute(db)
   return rows[0]?.found === true
 }
 

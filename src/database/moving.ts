@@ -55,11 +55,10 @@ export async function requireSameSchema(source: Database, target: Database): Pro
  * @throws UnmovableError
  */
 export async function moveRows(source: Database, target: Database): Promise<MovedTable[]> {
-  const moved = await source
+  return source
     .transaction()
     .setAccessMode('read only')
     .execute((from) => target.transaction().execute((to) => copyRows(from, to)))
-  return moved
 }
 
 async function copyRows(from: Transaction, to: Transaction): Promise<MovedTable[]> {

@@ -13,7 +13,7 @@ const REFUSED_OPTIONS = new Set(['08P01', '0A000'])
 type Purpose = Readonly<{
   /** One whose options a pooler refuses is replaced by UtcClient. */
   Client: typeof UtcClient
-  /** What must be true of a connection, since poolers pass over what they do not know. One that is otherwise ends them all, and the log says so. */
+  /** What must be true of a connection, since poolers pass over what they do not know. After one that is otherwise no more are made, and the log says so. */
   needs?: Readonly<{ check: (client: pg.Client) => Promise<boolean>; otherwise: string }>
   /** Milliseconds after which a connection that owes an answer is given up, with all that was sent on it. */
   silence: number

@@ -126,10 +126,7 @@ export function openServer(config: ServerConfig, logger: Logger, noteStatement?:
       ...Object.entries({ pipelines, writers, lookups }).flatMap(([name, pipeline]) => (pipeline === undefined ? [] : [{ name, ...pipeline.state }])),
     ],
     async close() {
-      await notifications.close()
-      await pipelines?.close()
-      await writers?.close()
-      await lookups?.close()
+      await Promise.all([notifications, pipelines, writers, lookups].map((each) => each?.close()))
       await Promise.all([main, reserved, patient, jobs].map((pool) => pool.end()))
     },
   }

@@ -11,6 +11,8 @@ import { countDueJobs } from '../jobs/queries.ts'
 type Check = components['schemas']['HealthCheck']
 
 const DATABASE_TIMEOUT_MILLISECONDS = 1000
+/** A network's file system may hang. */
+const DISK_TIMEOUT_MILLISECONDS = 1000
 /** A long queue takes a while to count. */
 const QUEUE_READING_MILLISECONDS = 5000
 /** V8 ends the process when the heap is full; above this share it spends its time on garbage. */
@@ -76,8 +78,19 @@ export function checkMemory(): Check {
   return (share < FULLEST_HEAP ? healthy : unhealthy)(`${Math.round(share * 100)} % of the heap used`)
 }
 
+/** One at a time: each that hangs holds a thread that passwords are hashed on. */
+let diskReading: Promise<number | undefined> | undefined
+
 export async function checkDisk({ database }: Context['config']): Promise<Check> {
-  const { bavail, bsize } = await statfs((database.kind === 'embedded' && database.directory) || '.')
-  const free = bavail * bsize
+  diskReading ??= statfs((database.kind === 'embedded' && database.directory) || '.')
+    .then(
+      ({ bavail, bsize }) => bavail * bsize,
+      () => undefined,
+    )
+    .finally(() => {
+      diskReading = undefined
+    })
+  const free = await Promise.race([diskReading, sleep(DISK_TIMEOUT_MILLISECONDS, undefined, { ref: false })])
+  if (free === undefined) return unhealthy('what is free cannot be told')
   return (free >= LEAST_FREE_DISK ? healthy : unhealthy)(`${Math.round(free / 1024 / 1024)} MiB free`)
 }

@@ -6,22 +6,32 @@ import { checkDatabase, checkDisk, checkMemory, checkMigrations, JobsCheck } fro
 export function healthHandlers(context: Context): HandlersOf<'health'> {
   const { config, db, lifecycle } = context
   const jobsCheck = new JobsCheck(context)
+  const checkAll = async () => {
+    const [database, migrations, jobs, disk] = await Promise.all([checkDatabase(db), checkMigrations(db), jobsCheck.run(), checkDisk(config)])
+    return { database, migrations, jobs, memory: checkMemory(), disk }
+  }
+  // Anybody may ask as often as they like: whoever comes while it is looked at gets the same answer, or logins would have no connection left.
+  let checking: ReturnType<typeof checkAll> | undefined
+  const checkOnce = () => {
+    checking ??= checkAll().finally(() => {
+      checking = undefined
+    })
+    return checking
+  }
   return {
     async getLiveness(_request, respond) {
       return respond(200, { status: 'ok' })
     },
 
     async getReadiness(_request, respond) {
-      const [database, migrations, jobs, disk] = await Promise.all([checkDatabase(db), checkMigrations(db), jobsCheck.run(), checkDisk(config)])
-      const checks = { database, migrations, jobs, memory: checkMemory(), disk }
+      const checks = await checkOnce()
       const ready = !lifecycle.draining && Object.values(checks).every(({ status }) => status === 'healthy')
-      const now = Date.now()
       return respond(ready ? 200 : 503, {
         status: ready ? 'healthy' : 'unhealthy',
         service: 'docket',
         version: VERSION,
-        timestamp: new Date(now).toISOString(),
-        uptimeSeconds: Math.floor((now - lifecycle.startedAt) / 1000),
+        timestamp: new Date().toISOString(),
+        uptimeSeconds: Math.floor(process.uptime()),
         checks,
       })
     },

@@ -150,10 +150,7 @@ export async function createTemplate(serverUrl: string): Promise<void> {
   await execute(serverUrl, `drop database if exists ${TEMPLATE}`)
   await execute(serverUrl, `create database ${TEMPLATE}`)
   const url = databaseUrl(serverUrl, TEMPLATE)
-  await migrateServer(
-    { kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, preparedStatements: true, migrateAtStart: true },
-    updateSchema,
-  )
+  await migrateServer(url, updateSchema)
 }
 
 /** The same in a directory, for the embedded database. */
