@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PGlite, types } from '@electric-sql/pglite'
@@ -12,6 +12,10 @@ import { DirectoryError } from './errors.ts'
 import { NOTIFICATION_CHANNEL, type Notifications } from './notifications.ts'
 import { type NoteStatement, noting } from './statement-times.ts'
 
+/** Bytes that must be free: two segments of the write-ahead log, and for a new database what it begins with. */
+const LEAST_FREE = 32 * 1024 * 1024
+const LEAST_FREE_FOR_NEW = 96 * 1024 * 1024
+
 const VACUUM_INTERVAL_MILLISECONDS = 24 * 60 * 60 * 1000
 
 /**
@@ -22,6 +26,7 @@ export async function openEmbedded(directory: string | undefined, logger: Logger
   const unlock = directory === undefined ? () => undefined : lockDirectory(directory)
   try {
     const pglite = await startPglite(directory)
+    if (directory !== undefined) keepRoom(pglite, directory)
     const notifications = await listenHere(pglite)
     const db = new Kysely<DB>({ dialect: new PGliteDialect({ pglite }), ...noting(noteStatement) })
     // There is no autovacuum in here.
@@ -73,6 +78,8 @@ async function startPglite(directory: string | undefined): Promise<PGlite> {
   }
   if (directory === undefined) return PGlite.create(settings)
   const data = join(directory, 'postgres')
+  if (isFull(directory, existsSync(data) ? LEAST_FREE : LEAST_FREE_FOR_NEW))
+    throw new DirectoryError(`The disk of ${directory} is nearly full. Free some space, or move the directory, and set DATA_DIR to where it is then.`)
   if (!existsSync(data)) {
     // A kill in the middle of the first start leaves a broken directory: it is made aside, and gets its name when it is whole.
     const aside = join(directory, 'postgres.new')
@@ -82,6 +89,34 @@ async function startPglite(directory: string | undefined): Promise<PGlite> {
     renameSync(aside, data)
   }
   return PGlite.create({ ...settings, dataDir: data })
+}
+
+const isFull = (directory: string, least = LEAST_FREE) => {
+  const { bavail, bsize } = statfsSync(directory)
+  return bavail * bsize < least
+}
+
+/** What stores nothing, or begins or ends a transaction. */
+const isReading = (text: string) =>
+  /^\s*((select|show|savepoint|release)\b|(begin|commit|rollback)\s*;?\s*$)/i.test(text) ||
+  (/^\s*with\b/i.test(text) && !/\b(insert|update|delete|merge)\b/i.test(text))
+
+/**
+ * Where PostgreSQL ends when there is no room for its log, PGlite holds up the whole process for ever: what would write is refused before that, as it would be
+ * there (53100). Of a statement that writes more than two segments by itself this knows nothing.
+ */
+function keepRoom(pglite: PGlite, directory: string): void {
+  const guarded =
+    <Rest extends unknown[], Result>(run: (text: string, ...rest: Rest) => Promise<Result>) =>
+    async (text: string, ...rest: Rest): Promise<Result> => {
+      if (!isReading(text) && isFull(directory)) throw Object.assign(new Error('The disk is nearly full.'), { code: '53100' })
+      return run(text, ...rest)
+    }
+  const { transaction } = pglite
+  pglite.query = guarded(pglite.query.bind(pglite)) as PGlite['query']
+  pglite.exec = guarded(pglite.exec.bind(pglite))
+  pglite.transaction = (work) =>
+    transaction.call(pglite, (trx) => work({ ...trx, query: guarded(trx.query) as typeof trx.query, exec: guarded(trx.exec) })) as never
 }
 
 /** A script that opens a transaction itself runs inside one of PGlite's, which a failed statement takes back before anybody else's is run. */

@@ -22,8 +22,10 @@ const UNAVAILABLE_SYSTEM_CODES = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
-  'ENOENT',
 ])
+
+/** A socket of the file system that is not there; any other file that is missing is no fault of the database. */
+const isMissingSocket = (error: Error, code: string) => code === 'ENOENT' && 'syscall' in error && error.syscall === 'connect'
 
 /**
  * SQLSTATE classes (PostgreSQL appendix A) after which the same request may succeed later: 08 connection, 26 a name whose statement could not be
@@ -42,7 +44,8 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   if (code === '23502') return { kind: 'notNull', column: 'column' in error ? String(error.column) : '' }
   if (code === '23503') return { kind: 'foreignKey', constraint }
   if (code === '22023' && error.message.includes('time zone')) return { kind: 'invalidTimeZone' }
-  if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code) || UNAVAILABLE_MESSAGES.test(error.message)) return { kind: 'unavailable' }
+  if (UNAVAILABLE_STATES.test(code) || UNAVAILABLE_SYSTEM_CODES.has(code) || isMissingSocket(error, code) || UNAVAILABLE_MESSAGES.test(error.message))
+    return { kind: 'unavailable' }
   if (code === '42P01') return { kind: 'unknownTable' }
   if (/^(22|54)/.test(code)) return { kind: 'invalidInput' }
   if (error instanceof AggregateError && error.errors.length > 0) return databaseFault(error.errors[0])

@@ -8,6 +8,7 @@ import type { Answer } from '../../src/contract/types.ts'
 import { PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { databaseUrl, execute, type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { startServer } from '../support/process.ts'
 import { DURABLE, startInstance, storedIn, THOROUGH, until } from './cluster.ts'
 import { isUnavailable, Load, succeeded, summaryOf } from './load.ts'
 
@@ -19,6 +20,33 @@ t.test('a disk that is full', async (t) => {
   await t.test('where the tables are: reads go on', (t) => fillDisk(t, true))
   // Without room for its log or the state of transactions PostgreSQL ends, and may not come back before there is some.
   if (THOROUGH) await t.test('where everything is', (t) => fillDisk(t, false))
+})
+
+t.test('a disk of the embedded database that is nearly full: nothing is stored, reads go on, and so does all when there is room again', async (t) => {
+  const disk = mountDisk(t, '256m')
+  if (typeof disk === 'string') {
+    if (process.env['DOCKET_TMPFS'] === 'required') throw new Error(disk)
+    t.pass(disk, { skip: disk })
+    return
+  }
+  const environment = { DATA_DIR: disk.folder, SHUTDOWN_GRACE_MS: '0' }
+  const server = await startServer(t, environment)
+  const call = (token?: string) => callerOf(server.url, token, new Map<string, Answer>())
+  const ada = { username: 'ada', email: 'ada@example.com', password: PASSWORD }
+  const { accessToken } = (await call()('register', { body: ada, expect: 201 })).body
+  const createLargeTask = () => call(accessToken)('createTask', { body: { title: 'large', description: randomBytes(7000).toString('base64') } })
+  disk.fillUpTo(34 * 1024 * 1024)
+  let created = 0
+  let answer = await createLargeTask()
+  for (; answer.status === 201; answer = await createLargeTask()) created += 1
+  t.match(answer, { status: 503, body: { code: 'UNAVAILABLE' } })
+  t.equal((await call(accessToken)('listTasks', { query: { limit: 1 }, expect: 200 })).body.items.length, 1)
+  disk.empty()
+  t.equal((await createLargeTask()).status, 201)
+  t.equal(await server.end('SIGTERM'), 0)
+  disk.fillUpTo(20 * 1024 * 1024)
+  await t.rejects(startServer(t, environment), { message: /The disk of .* is nearly full/ })
+  t.comment(`${created} large tasks until then`)
 })
 
 /** @param tablesAlone whether only the tables are on that disk, and the log of PostgreSQL is not */
@@ -93,12 +121,12 @@ async function fillDisk(t: Test, tablesAlone: boolean): Promise<void> {
   t.comment(`while full: ${summaryOf(whileFull)}; ${created.length} large tasks`)
 }
 
-/** A disk of 64 MB in memory, or why there is none: mounting takes root, and a system that lets it. */
-function mountDisk(t: Test) {
+/** A disk in memory, or why there is none: mounting takes root, and a system that lets it. */
+function mountDisk(t: Test, size = '64m') {
   const folder = mkdtempSync(path.join(tmpdir(), 'docket-disk-'))
   const removed = () => rmSync(folder, { recursive: true, force: true })
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=700,uid=65534,gid=65534', 'docket-test', folder], { stdio: 'pipe' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size},mode=700,uid=65534,gid=65534`, 'docket-test', folder], { stdio: 'pipe' })
   } catch (error) {
     removed()
     return `A disk of memory cannot be mounted here: ${(error as Error).message.trim()}`
