@@ -17,6 +17,7 @@ async function main(): Promise<void> {
   startThreadPool(config.auth.passwordHash.concurrent)
   const logger = createLogger(config.log)
   endAtDefects(logger)
+  const endWith = endOnSignals(logger)
 
   // Neither is loaded where the settings do not ask for it.
   const tracing = config.tracing && (await import('./tracing/tracing.ts')).startTracing(config.tracing, logger)
@@ -35,10 +36,12 @@ async function main(): Promise<void> {
   const port = typeof address === 'object' && address !== null ? address.port : config.port
   logger.info(`Docs: http://localhost:${port}/docs`)
 
-  endOnSignals(logger, async () => {
-    context.lifecycle.draining = true
-    await Promise.all([drain(app, config.shutdownGraceMilliseconds, closeSilentConnections), context.jobs.stop()])
-    await Promise.all([database.close(), tracing?.stop(), closeMetrics?.()])
+  endWith({
+    finish() {
+      context.lifecycle.draining = true
+      return Promise.all([drain(app, config.shutdownGraceMilliseconds, closeSilentConnections), context.jobs.stop()])
+    },
+    close: () => Promise.all([database.close(), tracing?.stop(), closeMetrics?.()]),
   })
   await app.warmUp()
   if (app.server.listening) releaseMemory()

@@ -18,16 +18,13 @@ async function main(): Promise<void> {
   }
   const logger = createLogger(config.log)
   endAtDefects(logger)
+  const endWith = endOnSignals(logger)
   const { context, database } = await createContext({ ...config, jobs: true }, logger)
   const metrics = config.metrics && new (await import('./metrics/metrics.ts')).Metrics(database, context.jobs)
   const closeMetrics = config.metrics && (await metrics?.serve(config.metrics, logger))
   // While the database is away, nothing else keeps the process alive.
   setInterval(() => undefined, DAY_MILLISECONDS)
-  endOnSignals(logger, async () => {
-    // Waits for the jobs that run.
-    await database.close()
-    await closeMetrics?.()
-  })
+  endWith({ finish: () => context.jobs.stop(), close: () => Promise.all([database.close(), closeMetrics?.()]) })
   releaseMemory()
   logger.info('Docket works jobs')
 }

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
-const HARD_STOP_MILLISECONDS = 10_000
+/** So that connections can be closed before the process ends by force (lifetime.ts). */
+const HARD_STOP_MILLISECONDS = 8000
 const IDLE_SWEEP_MILLISECONDS = 100
 
 /**
@@ -27,7 +28,7 @@ export function watchSilentConnections(server: Server): () => void {
  */
 export async function drain(app: FastifyInstance, graceMilliseconds: number, closeSilentConnections: () => void): Promise<void> {
   const { server } = app
-  const hardStop = setTimeout(() => server.closeAllConnections(), HARD_STOP_MILLISECONDS - 1000)
+  const hardStop = setTimeout(() => server.closeAllConnections(), HARD_STOP_MILLISECONDS)
   await sleep(graceMilliseconds)
   const sweep = setInterval(() => {
     server.closeIdleConnections()

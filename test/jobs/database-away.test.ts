@@ -91,6 +91,5 @@ t.test('jobs while the database is away', async (t) => {
 
 /** Two at once, as two instances do that start together. */
 async function createSchema(url: string): Promise<void> {
-  const config = { kind: 'server', url, listenUrl: url, poolSize: 1, pipelines: 0, preparedStatements: true, migrateAtStart: true } as const
-  await Promise.all([migrateServer(config, updateSchema), migrateServer(config, updateSchema)])
+  await Promise.all([migrateServer(url, updateSchema), migrateServer(url, updateSchema)])
 }
