@@ -31,7 +31,6 @@ export function createServer(logger: Logger, trustedProxies: readonly string[]):
     forceCloseConnections: false,
     http: {
       headersTimeout: 5000,
-      requestTimeout: 10_000,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: LARGEST_HEADERS,
       // Node's own answer to a missing Host is no problem document; http/front.ts asks for one.

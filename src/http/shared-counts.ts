@@ -6,6 +6,8 @@ import { LocalCounts, type RequestCounts, type Window } from './request-counts.t
 const PATIENCE_MILLISECONDS = 50
 const RECONNECT_MILLISECONDS = 1000
 
+const PROBE = 'docket:requests:probe'
+
 /** Counts one more in the window of a key, which begins with the first: the count, and the milliseconds that are left. */
 const ADD = `
   local requests = redis.call('incr', KEYS[1])
@@ -29,7 +31,6 @@ export class SharedStore {
   constructor(url: string, logger: Logger) {
     this.#logger = logger
     this.#client = new Redis(url, {
-      commandTimeout: PATIENCE_MILLISECONDS,
       disconnectTimeout: PATIENCE_MILLISECONDS,
       connectTimeout: RECONNECT_MILLISECONDS,
       retryStrategy: () => RECONNECT_MILLISECONDS,
@@ -38,12 +39,13 @@ export class SharedStore {
       maxRetriesPerRequest: 0,
       disableClientInfo: true,
     })
-    // The client checks, before it says so, that the server answers and has read its data.
-    this.#client.on('ready', () => {
-      this.#available = true
-      this.#lossLogged = false
-      logger.info('the instances share their rate limits')
-    })
+    // That it answers and has read its data the client has checked by then, not that it takes what is written: a replica does not, nor one that is full.
+    this.#client.on('ready', () =>
+      this.#add(PROBE, RECONNECT_MILLISECONDS).then(
+        () => this.#join(),
+        (error) => this.#lose(error),
+      ),
+    )
     this.#client.on('close', () => this.#lose(new Error('The connection was closed.')))
     this.#client.on('error', (error) => this.#lose(error))
   }
@@ -67,15 +69,29 @@ export class SharedStore {
   }
 
   async #add(key: string, milliseconds: number): Promise<Window> {
-    const [requests, left] = (await this.#client.eval(ADD, 1, key, milliseconds)) as [number, number]
+    const [requests, left] = (await inTime(this.#client.eval(ADD, 1, key, milliseconds))) as [number, number]
     return { requests, milliseconds: left }
   }
 
+  #join(): void {
+    this.#available = true
+    this.#lossLogged = false
+    this.#logger.info('the instances share their rate limits')
+  }
+
   #lose(error: Error): void {
-    if (this.#available) this.#client.disconnect(true)
+    if (this.#client.status === 'ready') this.#client.disconnect(true)
     this.#available = false
     if (this.#lossLogged) return
     this.#lossLogged = true
     this.#logger.warn({ error: error.message }, 'the store of the rate limits is away: each instance counts by itself')
   }
+}
+
+/** Fails when there is no answer in time. One that came while this process was busy is read first: its sockets come after its timers, and before this. */
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => setImmediate(() => reject(new Error('It did not answer in time.'))), PATIENCE_MILLISECONDS)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }

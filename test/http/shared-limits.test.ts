@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import t from 'tap'
+import { SharedStore } from '../../src/http/shared-counts.ts'
 import { createDatabase, EMBEDDED, startApp, type TestApp } from '../support/app.ts'
 import { startRedis } from '../support/redis.ts'
 
@@ -70,6 +73,39 @@ t.test('two instances with one store', async (t) => {
       await until(() => together(first, second))
     })
   }
+
+  t.test('the store takes no writes: each counts by itself, and nobody says otherwise; it takes them: they count together again', async (t) => {
+    await until(() => together(first, second))
+    const client = new Redis(redis.url)
+    t.teardown(() => client.disconnect())
+    await client.replicaof('127.0.0.1', 9)
+    await left(first)
+    await until(() => saidBy(first).at(-1) === AWAY)
+    const said = saidBy(first)
+    const connections = async () => Number(/total_connections_received:(\d+)/.exec(await client.info('stats'))?.[1])
+    const before = await connections()
+    await until(async () => (await connections()) >= before + 5)
+    t.same(saidBy(first), said)
+    await client.replicaof('NO', 'ONE')
+    await until(() => together(first, second))
+  })
+
+  t.test('an answer that came while the process was busy counts', async (t) => {
+    const lines: string[] = []
+    const logger = pino({}, { write: (line) => void lines.push(line) })
+    const store = new SharedStore(redis.url, logger)
+    t.teardown(() => store.close())
+    await until(() => lines.some((line) => line.includes(SHARED)))
+    const counts = store.counts('busy', 60)
+    // Redis itself may be kept waiting on a busy machine.
+    await until(async () => {
+      const said = lines.length
+      const { requests: before } = await counts.add('somebody')
+      const counted = counts.add('somebody')
+      for (const startedAt = performance.now(); performance.now() - startedAt < 100; );
+      return (await counted).requests === before + 1 && lines.length === said && lines.at(-1)?.includes(SHARED) === true
+    })
+  })
 
   t.test('an instance that starts without the store serves, and joins when it is there', async (t) => {
     await redis.kill()
