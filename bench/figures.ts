@@ -10,7 +10,7 @@ export type Process = Readonly<{ startMilliseconds: number; idleMegabytes: numbe
 
 export type Figures = Readonly<Record<Server['name'], { rounds: Rounds; processes: Process[] }>>
 
-export function medianOf(values: readonly number[]): number {
+function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
   return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2

@@ -44,7 +44,7 @@ export async function buildApp(
   logRequests(app, logger, tracing?.traceIdOf)
   metrics?.timeRequests(app)
   if (config.serverTiming) tellTimes(app, config.corsOrigins)
-  // First, so that a page may read what the front answers as well.
+  // Before the front, so that a page may read what that answers as well.
   await allowOrigins(app, config.corsOrigins)
   sendFrontHeaders(app, context.lifecycle)
   const rateLimitRefusals = await limitRequests(app, config.rateLimits, logger, ['register', 'requestPasswordReset'])

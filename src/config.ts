@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os'
 
 /** The settings of a process, read once and frozen. Durations are in seconds unless the name says otherwise. */
 export type Config = Readonly<{
-  production: boolean
   /** Whether answers say what they took. */
   serverTiming: boolean
   host: string
@@ -253,7 +252,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   if (ring !== undefined && new Set(ring).size < ring.length) faults.push('AUTH_KEYS names a key twice')
 
   const config: Config = {
-    production,
     serverTiming: environmentName === 'development',
     host: text('HOST') ?? 'localhost',
     port: integer('PORT', 3000, 0, 65_535),

@@ -1,7 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 
-/** Never in a log, at whatever depth of two it turns up. */
+/** Never in a log, down to the third level. */
 const SECRETS = [
   'password',
   'currentPassword',

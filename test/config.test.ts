@@ -23,7 +23,6 @@ function faultsOf(environment: Environment): string[] {
 t.test('config', async (t) => {
   t.test('nothing set: the embedded database, a generated secret, and sensible values', async (t) => {
     t.match(readConfig({}), {
-      production: false,
       serverTiming: true,
       host: 'localhost',
       port: 3000,
@@ -97,7 +96,6 @@ t.test('config', async (t) => {
       SHUTDOWN_GRACE_MS: '0',
     })
     t.match(config, {
-      production: true,
       serverTiming: false,
       host: '::',
       port: 0,

@@ -16,6 +16,9 @@ export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> 
   return abortable(waited, signal).finally(() => clearTimeout(timer))
 }
 
+/** A timer of more milliseconds would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 /**
  * Does the work under a signal that aborts with the given one, or by itself with `expired()` when the time is over. AbortSignal.any and
  * AbortSignal.timeout would do, but the one is not in Node.js 20.0 and the other leaves a timer behind after each call.
@@ -30,7 +33,7 @@ export async function within<T>(
   const controller = new AbortController()
   const abort = () => controller.abort(outer?.reason)
   outer?.addEventListener('abort', abort)
-  const timer = setTimeout(() => controller.abort(expired()), milliseconds)
+  const timer = milliseconds > LONGEST_TIMER ? undefined : setTimeout(() => controller.abort(expired()), milliseconds)
   try {
     return await work(controller.signal)
   } finally {

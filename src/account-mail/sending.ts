@@ -8,7 +8,7 @@ import { unavailable } from '../problem.ts'
 import type { UserRow } from '../users/queries.ts'
 import { countMailTokens, insertMailToken, voidMailTokens } from './queries.ts'
 
-export const LIFETIME_SECONDS: Readonly<Record<MailTokenPurpose, number>> = {
+const LIFETIME_SECONDS: Readonly<Record<MailTokenPurpose, number>> = {
   reset_password: 30 * 60,
   verify_email: 86_400,
   change_email: 86_400,

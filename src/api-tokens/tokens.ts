@@ -13,7 +13,7 @@ import { type ApiTokenContent, readApiToken } from './token.ts'
 
 type LiveApiToken = LivePrincipal & Readonly<{ secretHash: Buffer }>
 
-/** How many tokens that have been good are remembered; the oldest goes first. */
+/** How many tokens that have been good are remembered; the oldest go first. */
 const MOST_REMEMBERED = 10_000
 
 /** What knows who is behind an API token: made once for each server. */

@@ -10,8 +10,8 @@ export class Sample {
 
   /** Whether this one is to be kept. */
   take(kind: string): boolean {
-    const now = Date.now()
-    if (now - (this.#taken.get(kind) ?? 0) < SAMPLE_MILLISECONDS) return false
+    const now = performance.now()
+    if (now - (this.#taken.get(kind) ?? Number.NEGATIVE_INFINITY) < SAMPLE_MILLISECONDS) return false
     this.#taken.set(kind, now)
     return true
   }

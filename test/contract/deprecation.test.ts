@@ -22,7 +22,7 @@ t.test('a deprecated operation', async (t) => {
   t.test('announces its end with every answer, and no other operation does', async (t) => {
     const app = fastify()
     renderProblems(app, pino({ level: 'silent' }))
-    sendFrontHeaders(app, { startedAt: 0, draining: false })
+    sendFrontHeaders(app, { draining: false })
     guardFront(app)
     const handlers = Object.fromEntries(OPERATIONS.map((id) => [id, authenticate])) as unknown as Handlers
     const spec = parseSpec(marked('deprecated: true', 'x-deprecated-on: 2026-11-21', 'x-sunset-on: 2027-05-31'))

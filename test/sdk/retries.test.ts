@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import type { Answer, Call, Docket, DocketOptions } from '../../sdk/src/index.ts'
@@ -251,6 +252,8 @@ t.test('cancelling', async (t) => {
     })
     await t.rejects(docket.tasks.list({}, { timeout: 10 }), { name: 'DocketConnectionError', message: 'There was no answer within 10 ms.' })
     t.equal(sent, 1)
+    const slow = createDocket({ baseUrl: 'http://docket.test', timeout: Infinity, fetch: () => sleep(20, json(200, { status: 'ok' })) })
+    t.same(await slow.health.getLiveness(), { status: 'ok' })
     const impatient = createDocket({ baseUrl: 'http://docket.test', timeout: 20, fetch: async () => UNAVAILABLE() as Response })
     await t.rejects(impatient.health.getLiveness(), { message: 'There was no answer within 20 ms.' }, 'it counts the waiting as well')
   })
