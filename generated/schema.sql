@@ -272,26 +272,38 @@ CREATE FUNCTION public.reminders_log_update() RETURNS trigger
     end $$;
 
 CREATE FUNCTION public.search_form(words text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
-      select translate(lower(normalize(words, NFKC)), 'ς', 'σ')
-    $$;
+    begin
+      if octet_length(words) = char_length(words) then
+        return lower(words);
+      end if;
+      return regexp_replace(
+        translate(lower(normalize(words, NFKC)), 'ς«»“”„‟〝〞〟' || U&'\00AD', 'σ"""""""""'),
+        '[\u0085\u00A1\u00A7\u00B6\u00B7\u00BF\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05C6\u05F3\u05F4\u060C\u060D\u061B\u061D-\u061F'
+        '\u066A-\u066D\u06D4\u0964\u0965\u1360-\u1368\u1680\u180E\u200B\u200E-\u205E\u2066-\u2069\u2212\u2E00-\u2E5D\u3001-\u3003'
+        '\u3008-\u3011\u3014-\u301F\u3030\u303D\u30FB]',
+        '_', 'g');
+    end $$;
 
 CREATE FUNCTION public.search_query(words text) RETURNS tsquery
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $_$
-      select regexp_replace(
-        websearch_to_tsquery('simple', regexp_replace(search_form(words), '(?<=[^\s"])-|[]!#$%&''()*+,./:;<=>?@[\\^`{|}~]', '_', 'g'))::text,
-        '(^|[^!])(''[^'']+'')$', '\1\2' || case when search_form(words) ~ '"[^"]*"\s*$' then '' else ':*' end)::tsquery
-    $_$;
+    declare
+      form constant text := search_form(words);
+      joined constant text := regexp_replace(form, '(?<=[^\s"])-|[]!#$%&''()*+,./:;<=>?@[\\^`{|}~]', '_', 'g');
+    begin
+      return regexp_replace(
+        replace(websearch_to_tsquery('simple', regexp_replace(joined, '-(\s+-)+', '-', 'g'))::text, '''-', ''''),
+        '(^|[^!])(''[^'']+'')$', '\1\2' || case when form ~ '"[^"]*"\s*$' then '' else ':*' end)::tsquery;
+    end $_$;
 
 CREATE FUNCTION public.search_vector(title text, description text, categories text[]) RETURNS tsvector
     LANGUAGE sql STABLE PARALLEL SAFE
-    AS $_$
-      select to_tsvector('simple', translate(
-        search_form(concat_ws(' ', title, description, array_to_string(categories, ' '))),
-        '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
-    $_$;
+    AS $$
+      select to_tsvector('simple', regexp_replace(
+        search_form(concat_ws(' ', title, description, array_to_string(categories, ' '))), '[]!-/:-@\\^_`{|}~[]', ' ', 'g'))
+    $$;
 
 CREATE TABLE public.tasks (
     owner_id uuid NOT NULL,

@@ -15,6 +15,7 @@ t.test('listTasks and listListTasks with q', async (t) => {
     call: ['Call Grace', 'About the COMPILER\nand <b>COBOL</b> &amp; punch_cards', ['work']],
     emoji: ['Fête 🎉 naïve 買い物', null, ['été']],
     greek: ['ΣΊΣΥΦΟΣ ＡＢＣ', 'Cafe\u0301', []],
+    marks: ['Send “The Odyssey”—it’s Omar’s', '¿Cuándo? «Über»\u00admorgen、明日, from -5 to +7', ['…soon']],
   } as const
   const titles: Record<string, string> = {}
   for (const [name, [title, description, categories]] of Object.entries(TASKS)) titles[(await create(title, description, [...categories])).id] = name
@@ -49,9 +50,9 @@ t.test('listTasks and listListTasks with q', async (t) => {
     ['without a word', 'milk -oat', ['milk']],
     ['without a word, wherever it stands', '-buy milk', ['oatMilk']],
     ['a word that must be absent is a whole one', 'milk -oa', ['milk', 'oatMilk']],
-    ['only without a word', '-milk', ['eggs', 'tax', 'call', 'emoji', 'greek']],
-    ['without two words', '-milk -grace', ['eggs', 'emoji', 'greek']],
-    ['without a phrase', '-"oat milk"', ['milk', 'eggs', 'tax', 'call', 'emoji', 'greek']],
+    ['only without a word', '-milk', ['eggs', 'tax', 'call', 'emoji', 'greek', 'marks']],
+    ['without two words', '-milk -grace', ['eggs', 'emoji', 'greek', 'marks']],
+    ['without a phrase', '-"oat milk"', ['milk', 'eggs', 'tax', 'call', 'emoji', 'greek', 'marks']],
     ['with a word and without a phrase', 'grace -"call grace"', ['tax']],
     ['either of two', 'litres or cobol', ['milk', 'call']],
     ['in capitals as well', 'litres OR cobol', ['milk', 'call']],
@@ -74,6 +75,22 @@ t.test('listTasks and listListTasks with q', async (t) => {
     ['an accent', 'fête', ['emoji']],
     ['another script', '買い物', ['emoji']],
     ['a category with an accent', 'été', ['emoji']],
+    ['words in the quotation marks of telephones', 'the odyssey', ['marks']],
+    ['a phrase in them', '“call grace”', ['call']],
+    ['that is in this order', '“grace call”', []],
+    ['and ends with a whole word', '„call grac“', []],
+    ['in those of France', '«call grace»', ['call']],
+    ['without a phrase in them', 'grace -“call grace”', ['tax']],
+    ['an apostrophe of telephones', 'omar’s', ['marks']],
+    ['one where the task has that of ASCII, and the other way', "grace’s or omar's", ['tax', 'marks']],
+    ['a word beside a dash', 'odyssey it', ['marks']],
+    ['a dash is no hyphen', 'call — grace', ['call']],
+    ['a word beside an ellipsis', 'soon', ['marks']],
+    ['the marks of Spain', 'cuándo', ['marks']],
+    ['a soft hyphen is nothing', 'morgen', ['marks']],
+    ['a number with a sign, in a phrase', '"from -5 to +7"', ['marks']],
+    ['the comma of Japan', '明日', ['marks']],
+    ['hyphens of which only the last has a word', '- - -oat milk', ['milk']],
   ]
   for (const [what, q, expected] of searches)
     t.test(`listTasks: 200 for ${JSON.stringify(q)}: ${what}`, async (t) => {
@@ -150,7 +167,20 @@ t.test('listTasks and listListTasks with q', async (t) => {
     await t.resolves(
       fc.assert(
         fc.asyncProperty(words, async (q) => void (await as(ada)('listTasks', { query: { q, limit: 1 }, expect: 200 }))),
-        { numRuns: 100, examples: [['-"a b"'], ['"'], ['-'.repeat(255)], ['"'.repeat(255)], ['a '.repeat(127)], ['or or or']] },
+        {
+          numRuns: 100,
+          examples: [
+            ['-"a b"'],
+            ['"'],
+            ['-'.repeat(255)],
+            ['- '.repeat(127)],
+            ['-\u2028'.repeat(127)],
+            ['-\u1680'.repeat(127)],
+            ['"'.repeat(255)],
+            ['a '.repeat(127)],
+            ['or or or'],
+          ],
+        },
       ),
     )
   })
