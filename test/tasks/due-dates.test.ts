@@ -31,6 +31,21 @@ t.test('due dates', async (t) => {
       t.same(await dueOf(date), [date, `${end}T00:00:00.000Z`, null], date)
   })
 
+  t.test('listTasks: 200 with what is due on a day, as openapi.yaml says it is asked for', async (t) => {
+    const eve = await register()
+    const due = async (dueDate: string) => {
+      const body = { title: dueDate, dueDate, timeZone: 'Europe/Berlin' }
+      await as(eve)('createTask', { body, expect: 201 })
+    }
+    for (const date of ['2026-01-31', '2026-02-01', '2026-02-02', '2026-02-01T08:00:00+01:00', '2026-02-02T08:00:00+01:00']) await due(date)
+    const query = { dueAfter: '2026-01-31T23:00:00.001Z', dueBefore: '2026-02-01T23:00:00.001Z', sort: 'dueAt' as const }
+    const { body } = await as(eve)('listTasks', { query, expect: 200 })
+    t.same(
+      body.items.map(({ title }) => title),
+      ['2026-02-01T08:00:00+01:00', '2026-02-01'],
+    )
+  })
+
   t.test('createTask: 201 on the last day of year 9999, which ends with the last millisecond there is', async (t) => {
     for (const timeZone of ['UTC', 'America/New_York', 'Pacific/Kiritimati']) {
       const end = timeZone === 'Pacific/Kiritimati' ? '9999-12-31T10:00:00.000Z' : '9999-12-31T23:59:59.999Z'

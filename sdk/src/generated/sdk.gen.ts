@@ -661,6 +661,7 @@ export const createListTask = <ThrowOnError extends boolean = false>(options: Op
  *
  * - Open tasks by due date: `?completed=false&sort=dueAt`
  * - Overdue: `?completed=false&dueBefore=2026-02-01T00:00:00Z`
+ * - Due on 1 February, where a date ends at 23:00 UTC: `?dueAfter=2026-01-31T23:00:00.001Z&dueBefore=2026-02-01T23:00:00.001Z`
  * - High or medium priority, at home: `?priority=high&priority=medium&category=home`
  * - With the word milk but not oat: `?q=milk -oat`
  *
