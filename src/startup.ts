@@ -4,7 +4,7 @@ import type { Config } from './config.ts'
 import type { Context } from './context.ts'
 import { openDatabase } from './database/client.ts'
 import type { DatabaseConnection } from './database/database.ts'
-import { databaseFault } from './database/errors.ts'
+import { databaseFault, reasonOf } from './database/errors.ts'
 import { migrateServer } from './database/migrate.ts'
 import { Cursors } from './database/pagination.ts'
 import { requireSharedKey } from './database/signing-key.ts'
@@ -93,14 +93,7 @@ async function oncePossible(logger: Logger, work: () => Promise<void>): Promise<
       return await work()
     } catch (error) {
       if (databaseFault(error)?.kind !== 'unavailable' || Date.now() - startedAt > DATABASE_PATIENCE_MILLISECONDS) throw error
-      logger.warn({ error: reasonOf(error) }, 'waiting for the database')
+      logger.warn({ error: reasonOf(error).message }, 'waiting for the database')
     }
   }
-}
-
-/** What is behind it in the end: migrations wrap the error of the connection. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return reasonOf(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : reasonOf(error.cause)
 }

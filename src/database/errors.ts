@@ -52,3 +52,10 @@ export function databaseFault(error: unknown): DatabaseFault | undefined {
   if (error.cause !== undefined) return databaseFault(error.cause)
   return undefined
 }
+
+/** What is behind an error in the end: migrations wrap the one of the connection. */
+export function reasonOf(error: unknown): Error {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
+  if (!(error instanceof Error)) return new Error(String(error))
+  return error.cause === undefined ? error : reasonOf(error.cause)
+}
