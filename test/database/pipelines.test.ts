@@ -9,13 +9,11 @@ import { findList } from '../../src/lists/queries.ts'
 import { listTasks } from '../../src/tasks/listing.ts'
 import { findTask, updateTask } from '../../src/tasks/queries.ts'
 import { until } from '../faults/cluster.ts'
-import { createDatabase, EMBEDDED, type Person, startApp, type TestApp, testConfig } from '../support/app.ts'
+import { createServerDatabase, EMBEDDED, type Person, startApp, type TestApp, testConfig } from '../support/app.ts'
 
 const ID = '00000000-0000-7000-8000-000000000000'
 
-t.test('a pipeline on which the preparation of a statement fails', async (t) => {
-  // The embedded database has none.
-  if (EMBEDDED) return
+t.test('a pipeline on which the preparation of a statement fails', { skip: EMBEDDED && 'no pipelines' }, async (t) => {
   const { context } = await startApp(t, { DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '1' })
   const { db } = context
   const read = () => findTask(db, ID, ID)
@@ -43,9 +41,8 @@ t.test('a pipeline on which the preparation of a statement fails', async (t) => 
   })
 })
 
-t.test('a listing with a filter, which may take long, holds up no other read', async (t) => {
-  const url = await createDatabase(t)
-  if (url === undefined) return
+t.test('a listing with a filter, which may take long, holds up no other read', { skip: EMBEDDED && 'no pipelines' }, async (t) => {
+  const url = await createServerDatabase(t)
   const settings = testConfig(url, { DATABASE_POOL_SIZE: '2', DATABASE_PIPELINES: '1' })
   const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())
@@ -67,9 +64,8 @@ t.test('a listing with a filter, which may take long, holds up no other read', a
   t.same(await listing.waiting, [])
 })
 
-t.test('what is asked for in one turn of the event loop', async (t) => {
-  const url = await createDatabase(t)
-  if (url === undefined) return
+t.test('what is asked for in one turn of the event loop', { skip: EMBEDDED && 'no pipelines' }, async (t) => {
+  const url = await createServerDatabase(t)
   const settings = testConfig(url, { DATABASE_POOL_SIZE: '2', DATABASE_PIPELINES: '2' })
   const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())
@@ -95,9 +91,8 @@ t.test('what is asked for in one turn of the event loop', async (t) => {
   })
 })
 
-t.test('a read that takes its time does not hold up those that come later', async (t) => {
-  const url = await createDatabase(t)
-  if (url === undefined) return
+t.test('a read that takes its time does not hold up those that come later', { skip: EMBEDDED && 'no pipelines' }, async (t) => {
+  const url = await createServerDatabase(t)
   // The pool's only connection holds the lock: no read can go through the pool.
   const connection = await openDatabase(testConfig(url, { DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '2' }).database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())
@@ -119,9 +114,8 @@ t.test('a read that takes its time does not hold up those that come later', asyn
   await t.resolves(Promise.all(reads), 'the one as well, which waited for no more than it may')
 })
 
-t.test('single writes that share a connection', async (t) => {
-  const url = await createDatabase(t)
-  if (url === undefined) return
+t.test('single writes that share a connection', { skip: EMBEDDED && 'no pipelines' }, async (t) => {
+  const url = await createServerDatabase(t)
   const app = await startApp(t, {}, url)
   const connection = await openDatabase(testConfig(url, { DATABASE_POOL_SIZE: '1' }).database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())

@@ -8,7 +8,7 @@ import { prepared } from '../../src/database/prepared.ts'
 import { PreparedQuery, type Statement } from '../../src/database/prepared-query.ts'
 import { UtcClient } from '../../src/database/utc-client.ts'
 import { until } from '../faults/cluster.ts'
-import { createDatabase, testConfig } from '../support/app.ts'
+import { createServerDatabase, EMBEDDED, testConfig } from '../support/app.ts'
 
 const KINDS: Statement = {
   name: 'kinds',
@@ -29,10 +29,8 @@ const rowOf = (number: number) => ({
 })
 
 for (const pipeline of [false, true]) {
-  t.test(`PreparedQuery, ${pipeline ? 'in a pipeline' : 'one at a time'}`, async (t) => {
-    const connectionString = await createDatabase(t)
-    // The embedded database has none.
-    if (connectionString === undefined) return
+  t.test(`PreparedQuery, ${pipeline ? 'in a pipeline' : 'one at a time'}`, { skip: EMBEDDED && 'no connections' }, async (t) => {
+    const connectionString = await createServerDatabase(t)
     const connect = async () => {
       const client = new UtcClient({ connectionString, pipeline })
       await client.connect()
@@ -124,9 +122,8 @@ for (const pipeline of [false, true]) {
   })
 }
 
-t.test('prepared statements', async (t) => {
-  const url = await createDatabase(t)
-  if (url === undefined) return
+t.test('prepared statements', { skip: EMBEDDED && 'no connections' }, async (t) => {
+  const url = await createServerDatabase(t)
   const connection = await openDatabase(testConfig(url, {}).database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())
   const { db } = connection

@@ -2,12 +2,10 @@ import { once } from 'node:events'
 import pg from 'pg'
 import t from 'tap'
 import { UtcClient } from '../../src/database/utc-client.ts'
-import { createDatabase } from '../support/app.ts'
+import { createServerDatabase, EMBEDDED } from '../support/app.ts'
 
-t.test('UtcClient', async (t) => {
-  const connectionString = await createDatabase(t)
-  // The embedded database has none.
-  if (connectionString === undefined) return
+t.test('UtcClient', { skip: EMBEDDED && 'no connections' }, async (t) => {
+  const connectionString = await createServerDatabase(t)
   const client = new UtcClient({ connectionString })
   await client.connect()
   t.teardown(() => client.end())

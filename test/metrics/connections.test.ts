@@ -3,15 +3,13 @@ import { pino } from 'pino'
 import t from 'tap'
 import { openDatabase } from '../../src/database/client.ts'
 import { findTask } from '../../src/tasks/queries.ts'
-import { createDatabase, testConfig } from '../support/app.ts'
+import { createServerDatabase, EMBEDDED, testConfig } from '../support/app.ts'
 import { until } from '../support/jobs.ts'
 
 const ID = '00000000-0000-7000-8000-000000000000'
 
-t.test('connections tell who uses them and what waits', async (t) => {
-  const url = await createDatabase(t)
-  // The embedded database has none.
-  if (url === undefined) return
+t.test('connections tell who uses them and what waits', { skip: EMBEDDED && 'no connections' }, async (t) => {
+  const url = await createServerDatabase(t)
   const settings = testConfig(url, { DATABASE_POOL_SIZE: '1', DATABASE_PIPELINES: '1' })
   const connection = await openDatabase(settings.database, pino({ level: 'silent' }))
   t.teardown(() => connection.close())

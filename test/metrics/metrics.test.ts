@@ -76,9 +76,7 @@ t.test('metrics', async (t) => {
     await until(async () => valueIn(await scrape(), 'docket_event_streams') === 0)
   })
 
-  t.test('of a worker are those of its process', async (t) => {
-    // The embedded database has no workers.
-    if (EMBEDDED) return
+  t.test('of a worker are those of its process', { skip: EMBEDDED && 'no workers' }, async (t) => {
     const worker = await startWorker(t, environment)
     const found = await scrape(worker)
     t.equal(valueIn(found, 'docket_jobs_due', { queue: 'mail-token' }), 0)

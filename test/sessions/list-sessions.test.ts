@@ -88,18 +88,19 @@ t.test('listSessions', async (t) => {
     t.equal((await list(ada)).items[0]?.lastUsedAt, later)
   })
 
-  t.test('200 at once while a session of somebody else is locked, as by a deletion that takes seconds', async (t) => {
-    const [ada, eve] = [await register(), await register()]
-    await list(eve)
-    if (!EMBEDDED) {
+  t.test(
+    '200 at once while a session of somebody else is locked, as by a deletion that takes seconds',
+    { skip: EMBEDDED && 'one connection' },
+    async (t) => {
+      const [ada, eve] = [await register(), await register()]
+      await list(eve)
       await db.transaction().execute(async (trx) => {
         await trx.selectFrom('sessions').select('id').where('id', '=', sessionIdOf(eve)).forUpdate().execute()
         await as(eve)('getMe', { expect: 200 })
         t.same(await idsOf(ada), [sessionIdOf(ada)])
       })
-    }
-    t.same(await idsOf(ada), [sessionIdOf(ada)])
-  })
+    },
+  )
 
   t.test('pages: each session once, in order; a Link leads to the next', async (t) => {
     const ada = await register()

@@ -57,6 +57,13 @@ export async function createDatabase(t: Test): Promise<string | undefined> {
   return databaseUrl(server, name)
 }
 
+/** The same for a test that is skipped without a server. */
+export async function createServerDatabase(t: Test): Promise<string> {
+  const url = await createDatabase(t)
+  if (url === undefined) throw new Error('There is no server.')
+  return url
+}
+
 /** A directory with an embedded database of its own, which is migrated; it goes with the test. */
 export function embeddedDirectory(t: Test): string {
   if (EMBEDDED_TEMPLATE === undefined) return temporaryFolder(t)

@@ -48,29 +48,31 @@ t.test('tracing', async (t) => {
     await until(() => server.output().includes(`"traceId":"${span.traceId}","operation":"listTasks"`))
   })
 
-  t.test('its statements are its children, on pipelines and in transactions, with a body read before', async (t) => {
-    // The embedded database has no driver that is instrumented.
-    if (EMBEDDED) return
-    // A pipeline is connected when there is something to send, and stood in for until it is.
-    for (let turn = 0; turn < 30; turn++) await ada('createTask', { body: { title: 'First' }, expect: 201 })
-    const { body: task, headers: created } = await ada('createTask', { body: { title: 'Write' }, expect: 201 })
-    const creating = childrenOf(await spanOf(created.get('x-request-id') ?? ''))
-    t.match(textsOf(creating), /insert into "tasks"/)
-    t.ok(creating.every(({ kind, attributes }) => kind === CLIENT && attributes['db.system.name'] === 'postgresql'))
+  t.test(
+    'its statements are its children, on pipelines and in transactions, with a body read before',
+    { skip: EMBEDDED && 'no driver that is instrumented' },
+    async (t) => {
+      // A pipeline is connected when there is something to send, and stood in for until it is.
+      for (let turn = 0; turn < 30; turn++) await ada('createTask', { body: { title: 'First' }, expect: 201 })
+      const { body: task, headers: created } = await ada('createTask', { body: { title: 'Write' }, expect: 201 })
+      const creating = childrenOf(await spanOf(created.get('x-request-id') ?? ''))
+      t.match(textsOf(creating), /insert into "tasks"/)
+      t.ok(creating.every(({ kind, attributes }) => kind === CLIENT && attributes['db.system.name'] === 'postgresql'))
 
-    for (let turn = 0; turn < 30; turn++) await ada('getTask', { params: { taskId: task.id }, expect: 200 })
-    const { headers: read } = await ada('getTask', { params: { taskId: task.id }, expect: 200 })
-    t.match(textsOf(childrenOf(await spanOf(read.get('x-request-id') ?? ''))), /from "tasks"/)
+      for (let turn = 0; turn < 30; turn++) await ada('getTask', { params: { taskId: task.id }, expect: 200 })
+      const { headers: read } = await ada('getTask', { params: { taskId: task.id }, expect: 200 })
+      t.match(textsOf(childrenOf(await spanOf(read.get('x-request-id') ?? ''))), /from "tasks"/)
 
-    const { headers: moved } = await ada('createList', {
-      body: { title: 'Errands' },
-      headers: { 'Idempotency-Key': 'once-and-for-all' },
-      expect: 201,
-    })
-    const inTransaction = textsOf(childrenOf(await spanOf(moved.get('x-request-id') ?? '')))
-    t.match(inTransaction, /begin/)
-    t.match(inTransaction, /insert into "lists"/)
-  })
+      const { headers: moved } = await ada('createList', {
+        body: { title: 'Errands' },
+        headers: { 'Idempotency-Key': 'once-and-for-all' },
+        expect: 201,
+      })
+      const inTransaction = textsOf(childrenOf(await spanOf(moved.get('x-request-id') ?? '')))
+      t.match(inTransaction, /begin/)
+      t.match(inTransaction, /insert into "lists"/)
+    },
+  )
 
   t.test('a trace that comes in with a request is continued', async (t) => {
     const [traceId, parentSpanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331']
