@@ -24,7 +24,8 @@ export async function readEvents(url: string, token: string, position: { lastEve
   if (response.status !== 200) throw new Error(`streamEvents answered ${response.status}: ${body}`)
 
   const others: string[] = []
-  const events = eventsOf(response.body as ReadableStream<Uint8Array>, others)
+  // Locked from here on: fetch cancels a body that nobody has begun to read when its response is collected as garbage.
+  const events = eventsOf((response.body as ReadableStream<Uint8Array>).values(), others)
   return {
     others,
     next: async () => (await events.next()).value ?? undefined,
@@ -32,7 +33,7 @@ export async function readEvents(url: string, token: string, position: { lastEve
   }
 }
 
-async function* eventsOf(body: ReadableStream<Uint8Array>, others: string[]): AsyncGenerator<StreamedEvent, undefined> {
+async function* eventsOf(body: AsyncIterable<Uint8Array>, others: string[]): AsyncGenerator<StreamedEvent, undefined> {
   const decoder = new TextDecoder()
   let text = ''
   for await (const chunk of body) {
