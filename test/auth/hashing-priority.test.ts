@@ -5,12 +5,12 @@ import { PASSWORD } from '../support/app.ts'
 import { callerOf } from '../support/client.ts'
 import { startServer, temporaryFolder } from '../support/process.ts'
 
-/** The name of each thread of a process with its nice value (proc(5)). */
-function threadsOf(pid: number): { name: string; nice: number }[] {
+/** The name of each thread of a process with its nice value (proc(5)); the main one has the id of the process. */
+function threadsOf(pid: number): { id: number; name: string; nice: number }[] {
   const folder = `/proc/${pid}/task`
   return readdirSync(folder).map((id) => {
     const [, name = '', fields = ''] = /\((.*)\) (.*)/.exec(readFileSync(`${folder}/${id}/stat`, 'utf8')) ?? []
-    return { name, nice: Number(fields.split(' ')[16]) }
+    return { id: Number(id), name, nice: Number(fields.split(' ')[16]) }
   })
 }
 
@@ -22,5 +22,5 @@ t.test('the threads that hash passwords are as many as hashes, and give way to t
   const pool = threadsOf(pid).filter(({ name }) => name === 'libuv-worker')
   t.equal(pool.length, 3)
   for (const { nice } of pool) t.equal(nice, 15)
-  t.equal(threadsOf(pid).find(({ name }) => name === 'MainThread')?.nice, 0)
+  t.equal(threadsOf(pid).find(({ id }) => id === pid)?.nice, 0)
 })
