@@ -188,6 +188,8 @@ export async function deleteApiTokens(trx: Transaction, userId: string): Promise
 
 /** Disables all webhooks of a user, who may have millions of deliveries: to delete those as well would take long. @returns their ids */
 export async function disableWebhooks(trx: Transaction, userId: string): Promise<string[]> {
+  // One that is being enabled counts as disabled until that is committed.
+  await trx.selectFrom('webhooks').select('id').where('owner_id', '=', userId).forUpdate().execute()
   const rows = await trx
     .updateTable('webhooks')
     .set((eb) => ({ enabled: false, updated_at: sql<string>`now()`, version: eb('version', '+', 1) }))

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createDatabase, EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
 import { mailTokenOf } from '../support/mail-tokens.ts'
@@ -124,15 +125,36 @@ t.test('races about accounts', async (t) => {
       const eve = await register()
       const token = await mailTokenOf(context, eve, 'reset_password')
       const create = (app: typeof a) => app.as(eve)('createWebhook', { body: { url: 'https://hooks.example.com', events: ['task.created'] } })
-      const [reset, ...created] = await Promise.all([
-        as()('resetPassword', { body: { token, password: OTHER_PASSWORD } }),
-        ...Array.from({ length: 6 }, (_, index) => create(index % 2 === 0 ? a : b)),
-      ])
+      const [reset, ...created] = await Promise.all([as()('resetPassword', { body: { token, password: OTHER_PASSWORD } }), ...[a, b].map(create)])
       t.equal(reset.status, 204)
       for (const { status, text } of created) t.ok([201, 401, 503].includes(status), text)
       t.same(await db.selectFrom('webhooks').select('id').where('owner_id', '=', eve.id).where('enabled', '=', true).execute(), [])
     })
   })
+
+  t.test(
+    'resetPassword, of such an address, in the middle of an updateWebhook that enables one: it is disabled',
+    { skip: EMBEDDED && 'one connection' },
+    async (t) => {
+      const eve = await register()
+      const webhook = { url: 'https://hooks.example.com', events: ['task.created' as const], enabled: false }
+      await as(eve)('createWebhook', { body: webhook, expect: 201 })
+      const token = await mailTokenOf(context, eve, 'reset_password')
+      let reset: Promise<unknown> | undefined
+      await db.transaction().execute(async (trx) => {
+        await trx.updateTable('webhooks').set({ enabled: true }).where('owner_id', '=', eve.id).execute()
+        let ended = false
+        reset = as()('resetPassword', { body: { token, password: OTHER_PASSWORD }, expect: 204 }).finally(() => {
+          ended = true
+        })
+        const waits = sql<{ waits: boolean }>`
+        select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`
+        while (!ended && (await waits.execute(db)).rows[0]?.waits !== true) await new Promise((resolve) => setImmediate(resolve))
+      })
+      await reset
+      t.same(await db.selectFrom('webhooks').select('enabled').where('owner_id', '=', eve.id).execute(), [{ enabled: false }])
+    },
+  )
 
   t.test('revokeSession against refresh: no token that was won survives', async (t) => {
     await rounds(async () => {
@@ -271,6 +293,8 @@ t.test('races about accounts', async (t) => {
     })
   })
 
-  expectNoDefects(t, a.logged)
-  if (b !== a) expectNoDefects(t, b.logged)
+  // Whoever waits for a user too long is answered 503, which is logged.
+  const unexpected = ({ logged }: typeof a) => logged.filter(({ error }) => error !== 'canceling statement due to lock timeout')
+  expectNoDefects(t, unexpected(a))
+  if (b !== a) expectNoDefects(t, unexpected(b))
 })

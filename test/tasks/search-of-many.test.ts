@@ -23,7 +23,7 @@ t.test('listTasks and listListTasks: 200 with q among thousands of tasks: the sa
   const { as, context, register } = await startApp(t)
   const ada = await register()
   const { body: list } = await as(ada)('createList', { body: { title: 'Half of them' }, expect: 201 })
-  await addTasks(context.db, ada.id, list.id)
+  await addTasks(context.patientDb, ada.id, list.id)
 
   /** The ids of the first pages, three at most. */
   const pages = async (query: Query, listId?: string) => {
