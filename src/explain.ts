@@ -36,15 +36,19 @@ const LISTENING: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'Set HOST to an address of this machine, such as localhost or 0.0.0.0.',
 }
 
-const INSUFFICIENT_PRIVILEGE = '42501'
-/** Of what databaseFault calls unavailable: no connection (08), no such role or a wrong password (28), no such database (3D), and what has no SQLSTATE. */
-const UNREACHABLE = /^(08|28|3D|E|$)/
+/** What to do about the errors of PostgreSQL, by the beginning of their SQLSTATE; a connection that fails before that has none, or a code of the system. */
+const DATABASE: readonly (readonly [RegExp, string])[] = [
+  [/^42501/, 'Make the role of DATABASE_URL the owner of its database.'],
+  [/^55P03/, 'Something else holds the tables, such as a dump: try again when it is done.'],
+  [/^(53|57)/, 'Try again in a moment.'],
+  [/^(08|28|3D|E|$)/, 'Set DATABASE_URL to a database of PostgreSQL that can be reached.'],
+]
 
 function adviceFor(error: NodeJS.ErrnoException): string | undefined {
-  if (error.syscall === 'listen') return LISTENING[error.code ?? '']
-  if (error.code === INSUFFICIENT_PRIVILEGE) return 'Make the role of DATABASE_URL the owner of its database.'
-  const isUnreachable = databaseFault(error)?.kind === 'unavailable' && UNREACHABLE.test(error.code ?? '')
-  return isUnreachable ? 'Set DATABASE_URL to a database of PostgreSQL that can be reached.' : undefined
+  const { code = '', syscall } = error
+  if (syscall === 'listen') return LISTENING[code]
+  if (code !== '42501' && databaseFault(error)?.kind !== 'unavailable') return undefined
+  return DATABASE.find(([states]) => states.test(code))?.[1]
 }
 
 /** The stack, and below it what caused it. */

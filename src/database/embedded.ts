@@ -98,7 +98,7 @@ const isFull = (directory: string, least = LEAST_FREE) => {
 
 /** What stores nothing, or begins or ends a transaction. */
 const isReading = (text: string) =>
-  /^\s*((select|show|savepoint|release)\b|(begin|commit|rollback)\s*;?\s*$)/i.test(text) ||
+  /^\s*((select|show|set|savepoint|release|rollback)\b|(begin|commit)\s*;?\s*$)/i.test(text) ||
   (/^\s*with\b/i.test(text) && !/\b(insert|update|delete|merge)\b/i.test(text))
 
 /**

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
+import pg from 'pg'
 import t from 'tap'
 import { AUTH_SECRET } from '../support/app.ts'
 import { databaseUrl, execute } from '../support/postgres.ts'
@@ -57,5 +58,15 @@ t.test('migrate', { skip: server === undefined && 'there is no server to migrate
     const last = names.filter((name) => /^\d{8}T/.test(name)).at(-1)
     t.equal((await migrate(migrated, 'down')).output, `${last}\n`)
     t.equal((await migrate(migrated)).output, `${last}\n`)
+  })
+
+  await t.test('says in a sentence that somebody else holds a table', async (t) => {
+    const holder = new pg.Client({ connectionString: migrated })
+    await holder.connect()
+    await holder.query('begin; lock table kysely_migration_lock in access exclusive mode')
+    const { code, errors } = await migrate(migrated, 'down')
+    await holder.end()
+    t.equal(code, 1)
+    t.match(errors, /^canceling statement due to lock timeout\. Something else holds the tables, such as a dump: try again when it is done\.\n$/)
   })
 })
