@@ -1,6 +1,6 @@
 /**
  * Measures Docket beside what the same work costs by hand (limit.ts), on one PostgreSQL, in alternating rounds. Linux only: CPU time is read from /proc.
- * Usage: npm run bench -- [--smoke] [--rounds 5] [--seconds 3] [--connections n] [--only "GET task"] [--out folder]
+ * Usage: npm run bench -- [--smoke] [--rounds 5] [--seconds 3] [--connections n] [--only "GET task" …] [--out folder]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,6 +35,12 @@ const seconds = options.smoke ? 1 : Number(options.seconds)
 /** Each workload runs so long before it is measured: V8 compiles what it needs again, and again, in the first seconds. */
 const warmSeconds = options.smoke ? 0 : 3
 const connectionsOf = (usual: number) => Number(options.connections ?? usual)
+const names = WORKLOADS.map(({ name }) => name)
+const unknown = options.only?.find((name) => !names.includes(name))
+if (unknown !== undefined) {
+  process.stderr.write(`There is no workload "${unknown}". There are: ${names.map((name) => `"${name}"`).join(', ')}\n`)
+  process.exit(1)
+}
 const workloads = WORKLOADS.filter(({ name }) => options.only === undefined || options.only.includes(name))
 
 /** Docket's own hash of a password, so that logging in costs what it costs there. */
