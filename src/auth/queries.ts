@@ -188,8 +188,8 @@ export async function deleteApiTokens(trx: Transaction, userId: string): Promise
 
 /** Disables all webhooks of a user, who may have millions of deliveries: to delete those as well would take long. @returns their ids */
 export async function disableWebhooks(trx: Transaction, userId: string): Promise<string[]> {
-  // One that is being enabled counts as disabled until that is committed.
-  await trx.selectFrom('webhooks').select('id').where('owner_id', '=', userId).forUpdate().execute()
+  // One that is being enabled counts as disabled until that is committed, and who would enable one from now on waits (test/security/account-races.test.ts).
+  await trx.selectFrom('webhooks').select('id').where('owner_id', '=', userId).orderBy('id').forNoKeyUpdate().execute()
   const rows = await trx
     .updateTable('webhooks')
     .set((eb) => ({ enabled: false, updated_at: sql<string>`now()`, version: eb('version', '+', 1) }))
