@@ -279,7 +279,7 @@ CREATE FUNCTION public.search_form(words text) RETURNS text
         return lower(words);
       end if;
       return regexp_replace(
-        translate(lower(normalize(words, NFKC)), 'ς«»“”„‟〝〞〟' || U&'\00AD', 'σ"""""""""'),
+        translate(lower(normalize(words, NFKC)), 'ς«»“”„‟〝〞〟' || U&'\00AD\FE0E\FE0F', 'σ"""""""""'),
         '[\u0085\u00A1\u00A7\u00B6\u00B7\u00BF\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05C6\u05F3\u05F4\u060C\u060D\u061B\u061D-\u061F\u066A-\u066D\u06D4\u0964\u0965\u1360-\u1368\u1680\u180E\u200B\u200E-\u205E\u2066-\u2069\u2190-\u21FF\u2212\u2E00-\u2E5D\u3001-\u3003\u3008-\u3011\u3014-\u301F\u3030\u303D\u30FB]', '_', 'g');
     end $$;
 

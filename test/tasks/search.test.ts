@@ -15,7 +15,7 @@ t.test('listTasks and listListTasks with q', async (t) => {
     call: ['Call Grace', 'About the COMPILER\nand <b>COBOL</b> &amp; punch_cards', ['work']],
     emoji: ['Fête 🎉 naïve 買い物', null, ['été']],
     greek: ['ΣΊΣΥΦΟΣ ＡＢＣ', 'Cafe\u0301', []],
-    marks: ['Send “The Odyssey”—it’s Omar’s', '¿Cuándo? «Über»\u00admorgen、明日, from -5 to +7→done', ['…soon']],
+    marks: ['Send “The Odyssey”—it’s Omar’s', '¿Cuándo? «Über»\u00admorgen、明日, from -5 to +7→done ❤\uFE0Fly', ['…soon']],
   } as const
   const titles: Record<string, string> = {}
   for (const [name, [title, description, categories]] of Object.entries(TASKS)) titles[(await create(title, description, [...categories])).id] = name
@@ -90,6 +90,7 @@ t.test('listTasks and listListTasks with q', async (t) => {
     ['a soft hyphen is nothing', 'morgen', ['marks']],
     ['a number with a sign, in a phrase', '"from -5 to +7"', ['marks']],
     ['an arrow', 'done', ['marks']],
+    ['what has a heart shown in colour is nothing', '❤ly', ['marks']],
     ['the comma of Japan', '明日', ['marks']],
     ['hyphens of which only the last has a word', '- - -oat milk', ['milk']],
   ]
