@@ -1,6 +1,6 @@
 /**
  * Measures Docket beside what the same work costs by hand (limit.ts), on one PostgreSQL, in alternating rounds. Linux only: CPU time is read from /proc.
- * Usage: npm run bench -- [--smoke] [--rounds 5] [--seconds 3] [--connections n] [--only "GET task" …] [--out folder]
+ * Usage: npm run bench -- [--smoke] [--rounds 5] [--seconds 3] [--connections n] [--only "GET task"]… [--out folder]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -26,7 +26,7 @@ function sentenceFor(error: unknown): string | undefined {
   }
   const reason = reasonOf(error)
   const advice = adviceFor(reason)
-  return advice === undefined ? undefined : `${reason.message}. ${advice}`
+  return advice === undefined ? undefined : `${reason.message.replace(/\.$/, '')}. ${advice}`
 }
 
 /** What to do about the errors of a listening socket, by their code. */
@@ -40,7 +40,8 @@ const LISTENING: Readonly<Record<string, string>> = {
 const DATABASE: readonly (readonly [RegExp, string])[] = [
   [/^42501/, 'Make the role of DATABASE_URL the owner of its database.'],
   [/^55P03/, 'Something else holds the tables, such as a dump: try again when it is done.'],
-  [/^(53|57)/, 'Try again in a moment.'],
+  [/^53100/, 'Free some space on the disk of the database.'],
+  [/^(40|53|57)/, 'Try again in a moment.'],
   [/^(08|28|3D|E|$)/, 'Set DATABASE_URL to a database of PostgreSQL that can be reached.'],
 ]
 

@@ -40,9 +40,12 @@ t.test('a disk of the embedded database that is nearly full: nothing is stored, 
   let answer = await createLargeTask()
   for (; answer.status === 201; answer = await createLargeTask()) created += 1
   t.match(answer, { status: 503, body: { code: 'UNAVAILABLE' } })
+  const again = () => call(accessToken)('createTask', { body: { title: 'once' }, headers: { 'Idempotency-Key': 'the-same-key-again' } })
+  t.match(await again(), { status: 503, body: { code: 'UNAVAILABLE' } })
   t.equal((await call(accessToken)('listTasks', { query: { limit: 1 }, expect: 200 })).body.items.length, 1)
   disk.empty()
   t.equal((await createLargeTask()).status, 201)
+  t.match(await again(), { status: 201, body: { title: 'once' } })
   t.equal(await server.end('SIGTERM'), 0)
   disk.fillUpTo(20 * 1024 * 1024)
   await t.rejects(startServer(t, environment), { message: /The disk of .* is nearly full/ })

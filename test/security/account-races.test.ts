@@ -16,6 +16,16 @@ t.test('races about accounts', async (t) => {
   const b = EMBEDDED ? a : await startApp(t, {}, database)
   const { as, context, register, registerAdmin } = a
   const { db } = context
+  /** The requests that waited too long for somebody else's, and were answered 503: that is logged. */
+  const busy = new Set<string>()
+  const expectUnlessBusy = (
+    t: Test,
+    { status, text, headers }: { status: number; text: string; headers: Headers },
+    ...expected: readonly number[]
+  ) => {
+    if (status === 503) busy.add(headers.get('x-request-id') ?? '')
+    t.ok([...expected, 503].includes(status), text)
+  }
   const statusesOf = (answers: readonly { status: number }[]) => answers.map(({ status }) => status)
   const sorted = (answers: readonly { status: number }[]) => statusesOf(answers).toSorted((one, other) => one - other)
   const expectOneOf = (t: Test, answers: readonly { status: number }[], ...allowed: readonly string[]) => {
@@ -115,7 +125,7 @@ t.test('races about accounts', async (t) => {
         b.as(ada)('deleteMe', DELETE_ME),
       ])
       t.equal(deleted.status, 204)
-      t.ok([201, 401, 422].includes(created.status), created.text)
+      expectUnlessBusy(t, created, 201, 401, 422)
       if (created.status === 201 && 'token' in created.body) await as({ accessToken: created.body.token })('listTasks', { expect: 401 })
     })
   })
@@ -127,7 +137,7 @@ t.test('races about accounts', async (t) => {
       const create = (app: typeof a) => app.as(eve)('createWebhook', { body: { url: 'https://hooks.example.com', events: ['task.created'] } })
       const [reset, ...created] = await Promise.all([as()('resetPassword', { body: { token, password: OTHER_PASSWORD } }), ...[a, b].map(create)])
       t.equal(reset.status, 204)
-      for (const { status, text } of created) t.ok([201, 401, 503].includes(status), text)
+      for (const answer of created) expectUnlessBusy(t, answer, 201, 401)
       t.same(await db.selectFrom('webhooks').select('id').where('owner_id', '=', eve.id).where('enabled', '=', true).execute(), [])
     })
   })
@@ -148,7 +158,7 @@ t.test('races about accounts', async (t) => {
           ended = true
         })
         const waits = sql<{ waits: boolean }>`
-        select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`
+        select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%webhooks%') as waits`
         while (!ended && (await waits.execute(db)).rows[0]?.waits !== true) await new Promise((resolve) => setImmediate(resolve))
       })
       await reset
@@ -293,8 +303,7 @@ t.test('races about accounts', async (t) => {
     })
   })
 
-  // Whoever waits for a user too long is answered 503, which is logged.
-  const unexpected = ({ logged }: typeof a) => logged.filter(({ error }) => error !== 'canceling statement due to lock timeout')
+  const unexpected = ({ logged }: typeof a) => logged.filter(({ requestId }) => !busy.has(String(requestId)))
   expectNoDefects(t, unexpected(a))
   if (b !== a) expectNoDefects(t, unexpected(b))
 })
