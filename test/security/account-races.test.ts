@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { createDatabase, EMBEDDED, PASSWORD, type Person, startApp } from '../support/app.ts'
+import { inTheMiddle } from '../support/in-the-middle.ts'
 import { mailTokenOf } from '../support/mail-tokens.ts'
 import { expectNoDefects } from './attacks.ts'
 
@@ -150,18 +150,11 @@ t.test('races about accounts', async (t) => {
       const webhook = { url: 'https://hooks.example.com', events: ['task.created' as const], enabled: false }
       await as(eve)('createWebhook', { body: webhook, expect: 201 })
       const token = await mailTokenOf(context, eve, 'reset_password')
-      let reset: Promise<unknown> | undefined
-      await db.transaction().execute(async (trx) => {
-        await trx.updateTable('webhooks').set({ enabled: true }).where('owner_id', '=', eve.id).execute()
-        let ended = false
-        reset = as()('resetPassword', { body: { token, password: OTHER_PASSWORD }, expect: 204 }).finally(() => {
-          ended = true
-        })
-        const waits = sql<{ waits: boolean }>`
-        select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%webhooks%') as waits`
-        while (!ended && (await waits.execute(db)).rows[0]?.waits !== true) await new Promise((resolve) => setImmediate(resolve))
-      })
-      await reset
+      await inTheMiddle(
+        db,
+        (trx) => trx.updateTable('webhooks').set({ enabled: true }).where('owner_id', '=', eve.id).execute(),
+        () => as()('resetPassword', { body: { token, password: OTHER_PASSWORD }, expect: 204 }),
+      )
       t.same(await db.selectFrom('webhooks').select('enabled').where('owner_id', '=', eve.id).execute(), [{ enabled: false }])
     },
   )

@@ -90,7 +90,7 @@ t.test('listTasks and listListTasks with q', async (t) => {
     ['a soft hyphen is nothing', 'morgen', ['marks']],
     ['a number with a sign, in a phrase', '"from -5 to +7"', ['marks']],
     ['an arrow', 'done', ['marks']],
-    ['what has a heart shown in colour is nothing', '❤ly', ['marks']],
+    ['a heart in colour is a heart', '❤ly', ['marks']],
     ['the comma of Japan', '明日', ['marks']],
     ['hyphens of which only the last has a word', '- - -oat milk', ['milk']],
   ]

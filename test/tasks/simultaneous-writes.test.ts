@@ -1,8 +1,8 @@
-import { sql } from 'kysely'
 import t from 'tap'
 import type { Database, Transaction } from '../../src/database/database.ts'
 import { deleteTask, updateTask } from '../../src/tasks/queries.ts'
 import { EMBEDDED, type Person, startApp } from '../support/app.ts'
+import { inTheMiddle } from '../support/in-the-middle.ts'
 
 /** Locks that two requests wait for crosswise would end one of them with a 503, after a second. */
 t.test('writes at the same time', async (t) => {
@@ -94,31 +94,6 @@ t.test('writes at the same time', async (t) => {
   })
 
   t.test('one in the middle of the other', { skip: EMBEDDED && 'one write runs after the other' }, async (t) => {
-    /** Sends a request in the middle of another write, which goes on when the request waits for a lock or is done, and commits. */
-    async function inTheMiddle<Reply>(
-      before: (trx: Transaction) => Promise<unknown>,
-      send: () => Promise<Reply>,
-      after: (trx: Transaction) => Promise<unknown> = async () => undefined,
-    ): Promise<Reply> {
-      let request: Promise<Reply> | undefined
-      await db.transaction().execute(async (trx) => {
-        await before(trx)
-        request = send()
-        let ended = false
-        const end = () => {
-          ended = true
-        }
-        request.then(end, end)
-        while (!ended && !(await somebodyWaits())) await new Promise((resolve) => setImmediate(resolve))
-        await after(trx)
-      })
-      return request as Promise<Reply>
-    }
-    async function somebodyWaits(): Promise<boolean> {
-      const { rows } = await sql<{ waits: boolean }>`
-      select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock') as waits`.execute(db)
-      return rows[0]?.waits === true
-    }
     const createTask = async (dueDate: string | null = null, timeZone: string | null = null) => {
       const ada = await register()
       const { body: list } = await as(ada)('createList', { body: { title: 'x' }, expect: 201 })
@@ -136,14 +111,14 @@ t.test('writes at the same time', async (t) => {
 
     t.test('deleteList: 204 in the middle of a change of its task that will be counted', async (t) => {
       const { ada, params, change, get } = await createTask()
-      await inTheMiddle(change({ title: 'y' }), () => as(ada)('deleteList', { params, expect: 204 }), change({ completed: true }))
+      await inTheMiddle(db, change({ title: 'y' }), () => as(ada)('deleteList', { params, expect: 204 }), change({ completed: true }))
       t.match(await get(), { status: 404 })
     })
 
     t.test('deleteList: 204 in the middle of a move of its task to another list, where it lives on', async (t) => {
       const { ada, params, change, get } = await createTask()
       const listId = (await as(ada)('listLists', { expect: 200 })).body.items[0]?.id ?? ''
-      await inTheMiddle(change({ title: 'y' }), () => as(ada)('deleteList', { params, expect: 204 }), change({ list_id: listId }))
+      await inTheMiddle(db, change({ title: 'y' }), () => as(ada)('deleteList', { params, expect: 204 }), change({ list_id: listId }))
       t.match(await get(), { title: 'y', listId })
       t.equal((await as(ada)('getList', { params: { listId }, expect: 200 })).body.openTasks, 1)
     })
@@ -151,34 +126,34 @@ t.test('writes at the same time', async (t) => {
     t.test('deleteList: 412 in the middle of the deletion of its task, for the ETag before', async (t) => {
       const { ada, params, remove } = await createTask()
       const etag = (await as(ada)('getList', { params, expect: 200 })).headers.get('etag') ?? ''
-      await inTheMiddle(remove, () => as(ada)('deleteList', { params, headers: { 'If-Match': etag }, expect: 412 }))
+      await inTheMiddle(db, remove, () => as(ada)('deleteList', { params, headers: { 'If-Match': etag }, expect: 412 }))
       t.equal((await as(ada)('getList', { params, expect: 200 })).body.openTasks, 0)
     })
 
     t.test('createTask: 201 with a category in the middle of another with the same new one, and both are counted', async (t) => {
       const { ada, change } = await createTask()
       const send = () => as(ada)('createTask', { body: { title: 'x', categories: ['new'] }, expect: 201 })
-      await inTheMiddle(change({ categories: ['new'] }), send)
+      await inTheMiddle(db, change({ categories: ['new'] }), send)
       t.same((await as(ada)('listCategories', { expect: 200 })).body.items, [{ name: 'new', openTasks: 2, completedTasks: 0 }])
     })
 
     t.test('createTask: 201 with a category in the middle of the deletion of its last task, and it is there again', async (t) => {
       const { ada, change, remove } = await createTask()
       await change({ categories: ['old'] })(db)
-      await inTheMiddle(remove, () => as(ada)('createTask', { body: { title: 'x', categories: ['old'], completed: true }, expect: 201 }))
+      await inTheMiddle(db, remove, () => as(ada)('createTask', { body: { title: 'x', categories: ['old'], completed: true }, expect: 201 }))
       t.same((await as(ada)('listCategories', { expect: 200 })).body.items, [{ name: 'old', openTasks: 0, completedTasks: 1 }])
     })
 
     t.test('deleteTask: 204 in the middle of the creation of another with its category, which stays', async (t) => {
       const { ada, change } = await createTask()
       const { body } = await as(ada)('createTask', { body: { title: 'x', categories: ['same'] }, expect: 201 })
-      await inTheMiddle(change({ categories: ['same'] }), () => as(ada)('deleteTask', { params: { taskId: body.id }, expect: 204 }))
+      await inTheMiddle(db, change({ categories: ['same'] }), () => as(ada)('deleteTask', { params: { taskId: body.id }, expect: 204 }))
       t.same((await as(ada)('listCategories', { expect: 200 })).body.items, [{ name: 'same', openTasks: 1, completedTasks: 0 }])
     })
 
     t.test('updateMe: 200 with another zone in the middle of a change of an all-day task', async (t) => {
       const { ada, change, get } = await createTask('2026-07-01')
-      await inTheMiddle(change({ priority: 'high' }), moveTo(ada, 'Asia/Tokyo'), change({ due: { due_on: '2026-07-02', due_at: null } }))
+      await inTheMiddle(db, change({ priority: 'high' }), moveTo(ada, 'Asia/Tokyo'), change({ due: { due_on: '2026-07-02', due_at: null } }))
       t.match(await get(), { priority: 'high', dueAt: '2026-07-02T15:00:00.000Z' })
     })
 
@@ -189,14 +164,14 @@ t.test('writes at the same time', async (t) => {
     ] as const)
       t.test(`updateMe: 200 with another zone while ${name}, and it has the new one`, async (t) => {
         const { ada, change, get } = await createTask(dueDate, timeZone)
-        await inTheMiddle(change(changes), moveTo(ada, 'Asia/Tokyo'))
+        await inTheMiddle(db, change(changes), moveTo(ada, 'Asia/Tokyo'))
         t.match(await get(), { dueDate: '2026-07-01', dueAt: '2026-07-01T15:00:00.000Z' })
       })
 
     t.test('createTask: 201 for an all-day task in the middle of a change of the zone, and it has the new one', async (t) => {
       const ada = await register()
       const change = (trx: Transaction) => trx.updateTable('users').set({ time_zone: 'Asia/Tokyo' }).where('id', '=', ada.id).execute()
-      const { body } = await inTheMiddle(change, () => as(ada)('createTask', { body: { title: 'x', dueDate: '2026-07-01' }, expect: 201 }))
+      const { body } = await inTheMiddle(db, change, () => as(ada)('createTask', { body: { title: 'x', dueDate: '2026-07-01' }, expect: 201 }))
       t.equal(body.dueAt, '2026-07-01T15:00:00.000Z')
     })
   })
